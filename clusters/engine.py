@@ -1,0 +1,173 @@
+"""What we ask of any engine that runs jobs, and the few errors it may raise. No Django in here.
+
+The exception tree, sorted by what the caller must do next:
+
+    EngineError
+      Unreachable     nobody took the request: asking again is safe
+      Unanswered      the request may have been taken: look before asking again
+      NotFound        the engine answers and does not know this job (or this trigger)
+      Refused         the engine answered no, with a reason
+        AlreadySubmitted   this job id was submitted before: adopt it
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class EngineError(Exception):
+    """Carry what the engine said: a summary (the root cause, one or a few lines) and the whole trace."""
+
+    def __init__(self, summary: str, trace: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.trace = trace
+
+
+class Unreachable(EngineError):
+    """Say that the request surely did not arrive."""
+
+
+class Unanswered(EngineError):
+    """Say that the request may or may not have been carried out."""
+
+
+class NotFound(EngineError):
+    """Say that the engine answers and knows no such thing."""
+
+
+class Refused(EngineError):
+    """Say that the engine answered no."""
+
+
+class AlreadySubmitted(Refused):
+    """Say that a job with this id was submitted before."""
+
+
+class JobState(StrEnum):
+    """Flink's words for the state of a job (org.apache.flink.api.common.JobStatus)."""
+
+    INITIALIZING = "INITIALIZING"
+    CREATED = "CREATED"
+    RUNNING = "RUNNING"
+    FAILING = "FAILING"
+    FAILED = "FAILED"
+    CANCELLING = "CANCELLING"
+    CANCELED = "CANCELED"
+    FINISHED = "FINISHED"
+    RESTARTING = "RESTARTING"
+    SUSPENDED = "SUSPENDED"
+    RECONCILING = "RECONCILING"
+
+    @property
+    def is_over(self) -> bool:
+        return self in (JobState.FAILED, JobState.CANCELED, JobState.FINISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSight:
+    """One job as the engine shows it at one moment. `tasks_up` counts running and finished tasks."""
+
+    job_id: str
+    state: JobState
+    tasks_up: int
+    tasks_total: int
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether it really works: Flink says RUNNING also while no task of the job runs."""
+        return self.state == JobState.RUNNING and self.tasks_total > 0 and self.tasks_up == self.tasks_total
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    version: str
+    taskmanagers: int
+    slots_total: int
+    slots_free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement. `line` is its first line in the user's script, counted from 1."""
+
+    kind: str  # "insert", "set" or "other"
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """All that the engine needs to start one SQL job; `job_id` is ours, 32 hex digits."""
+
+    job_id: str
+    name: str
+    statements: Sequence[Statement]
+    parallelism: int
+    options: Mapping[str, str] = field(default_factory=dict)
+    restore_from: str = ""
+    allow_non_restored_state: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SavepointSight:
+    """How a savepoint that we triggered stands: under way, at a location, or failed."""
+
+    location: str = ""
+    failure: str = ""
+    trace: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.location or self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed, in the engine's words."""
+
+    summary: str
+    trace: str
+
+
+class Engine(Protocol):
+    """Speak to one running engine. Every method may raise Unreachable and Unanswered; more is said at the method."""
+
+    def capacity(self) -> Capacity: ...
+
+    def jobs(self) -> dict[str, JobSight]:
+        """Look at all jobs at once: job id -> sight."""
+
+    def job(self, job_id: str) -> JobSight:
+        """Look at one job. Raise NotFound."""
+
+    def check(self, submission: Submission) -> None:
+        """Let the engine compile the job without starting it. Raise Refused."""
+
+    def submit(self, submission: Submission) -> None:
+        """Start the job. Raise Refused, AlreadySubmitted."""
+
+    def cancel(self, job_id: str) -> None:
+        """End the job without a savepoint; asking twice is safe. Raise NotFound."""
+
+    def stop(self, job_id: str, directory: str, trigger_id: str) -> None:
+        """Ask for a savepoint into `directory` and the job's end after it; asking twice with one trigger id is safe. Raise NotFound, Refused."""
+
+    def savepoint(self, job_id: str, directory: str, trigger_id: str) -> None:
+        """Ask for a savepoint into `directory` while the job runs on; asking twice with one trigger id is safe. Raise NotFound, Refused."""
+
+    def savepoint_sight(self, job_id: str, trigger_id: str) -> SavepointSight:
+        """Look how a triggered savepoint stands. Raise NotFound when the engine has forgotten the trigger (Flink: after 5 minutes)."""
+
+    def find_savepoint(self, job_id: str, directory: str) -> str:
+        """Return the location of a completed savepoint below `directory` from the job's own history, or "". Raise NotFound."""
+
+    def failure(self, job_id: str) -> Failure:
+        """Return why a job failed. Raise NotFound."""
+
+    def restored_from(self, job_id: str) -> str:
+        """Return the location that the job was restored from, or "". Raise NotFound."""

@@ -1,0 +1,173 @@
+"""Settings, in Django's order. What differs between machines comes from the environment (README, "Configure")."""
+
+import os
+from pathlib import Path
+
+import environ
+from django.utils.translation import gettext_lazy as _
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+# All data of this installation: database, broker, Flink's state, logs, credentials.
+HOME = Path(env.str("OCEANUS_HOME", default=str(BASE_DIR / ".oceanus"))).resolve()
+
+DEBUG = env.bool("OCEANUS_DEBUG", default=False)
+SECRET_KEY = env.str("OCEANUS_SECRET_KEY", default="only-for-tests-and-management-commands")
+ALLOWED_HOSTS = env.list("OCEANUS_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", ".localhost"])
+CSRF_TRUSTED_ORIGINS = env.list("OCEANUS_CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "lucide",
+    "csp",
+    "oceanus_console",
+    "workspaces",
+    "clusters",
+    "jobs",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "oceanus_console.urls"
+WSGI_APPLICATION = "oceanus_console.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "workspaces.context.navigation",
+            ],
+        },
+    }
+]
+
+# Without DATABASE_URL: the embedded PostgreSQL, over the socket in HOME (oceanus_console/embedded.py).
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"postgres://console@{str(HOME / 'run').replace('/', '%2F')}/console")
+}
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+TIME_ZONE = env.str("OCEANUS_TIME_ZONE", default="UTC")
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("OCEANUS_STATIC_ROOT", default=str(BASE_DIR / ".venv" / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "oceanus_console.staticfiles.NeededFilesFinder",
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'self'"],
+        "object-src": ["'none'"],
+    }
+}
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+# True behind HTTPS (a reverse proxy that sets X-Forwarded-Proto).
+if env.bool("OCEANUS_HTTPS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+
+# Celery only wakes steps up; the truth is in PostgreSQL. So no result backend, short idempotent tasks, late acknowledgement.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=f"redis+socket://{HOME / 'run' / 'valkey.sock'}")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 180,  # longer than any task of ours (the longest waits 90 s for Flink)
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {"tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}}}
+CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("OCEANUS_LOG_LEVEL", default="INFO")},
+    "loggers": {"celery": {"level": "WARNING"}, "urllib3": {"level": "ERROR"}},
+}
+
+# --- What is ours ---
+
+# Files under this folder may be previewed on a job's page; no other file is ever read for a user.
+DATA_DIRECTORY = HOME / "data"
+# The Java runner for SQL jobs, compiled at set-up (clusters/sql_runner).
+SQL_RUNNER_JAR = Path(env.str("OCEANUS_SQL_RUNNER_JAR", default=str(BASE_DIR / ".venv" / "flink" / "sql-runner.jar")))
+# Shown where an error has no advice of ours.
+SUPPORT_URL = env.str("OCEANUS_SUPPORT_URL", default="")
+
+# The deadline of each step of an operation, in seconds (G5).
+STEP_DEADLINE_SECONDS = {
+    "submitting": env.int("OCEANUS_SUBMITTING_SECONDS", default=300),
+    "starting": env.int("OCEANUS_STARTING_SECONDS", default=600),
+    "asking": env.int("OCEANUS_ASKING_SECONDS", default=300),
+    "snapshotting": env.int("OCEANUS_SNAPSHOTTING_SECONDS", default=600),
+    "ending": env.int("OCEANUS_ENDING_SECONDS", default=300),
+}
+# How long a job may be missing from a JobManager that answers before it is taken for lost (a JobManager with HA brings its jobs back).
+LOST_AFTER_SECONDS = env.int("OCEANUS_LOST_AFTER_SECONDS", default=60)
