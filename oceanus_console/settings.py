@@ -69,7 +69,9 @@ TEMPLATES = [
 
 # Without DATABASE_URL: the embedded PostgreSQL, over the socket in HOME (oceanus_console/embedded.py).
 DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=f"postgres://console@{str(HOME / 'run').replace('/', '%2F')}/console")
+    "default": env.db_url("DATABASE_URL")
+    if env.str("DATABASE_URL", default="")
+    else {"ENGINE": "django.db.backends.postgresql", "NAME": "console", "USER": "console", "HOST": str(HOME / "run")}
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

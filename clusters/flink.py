@@ -1,0 +1,287 @@
+"""The engine over Flink's JobManager REST API (measured on Flink 1.20 to 2.3). No Django models in here."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from clusters.engine import (
+    AlreadySubmitted,
+    Capacity,
+    EngineError,
+    Failure,
+    JobSight,
+    JobState,
+    NotFound,
+    Refused,
+    SavepointSight,
+    Statement,
+    Submission,
+    Unanswered,
+    Unreachable,
+)
+
+RUNNER_CLASS = "console.SqlRunner"
+CONNECT_SECONDS = 3.0
+LOOK_SECONDS = 10.0
+ASK_SECONDS = 15.0
+# The first SQL job after a JobManager's start loads the planner; a busy JobManager compiles one job after the other.
+SUBMIT_SECONDS = 90.0
+TRACE_LIMIT = 60_000
+
+# Flink says these when it gave up waiting for itself: the deed may still have been done.
+UNSURE = re.compile(r"TimeoutException|AskTimeout|LeaderElection|leader election|RecipientUnreachable|FencingTokenException")
+DUPLICATE = re.compile(r"Duplicate(Job|Application)SubmissionException")
+UNKNOWN_JOB = re.compile(r"FlinkJobNotFoundException|Job [0-9a-f]{32} not found|There is no savepoint operation with triggerId")
+MISSING_JAR = re.compile(r"Jar file .* does not exist")
+
+
+@lru_cache(maxsize=256)
+def connect(url: str, runner_jar: Path) -> "FlinkEngine":
+    """Return the engine at `url`, the same one each time: its connections are kept alive and shared by threads."""
+    return FlinkEngine(url, runner_jar)
+
+
+class FlinkEngine:
+    def __init__(self, url: str, runner_jar: Path) -> None:
+        self.url = url.rstrip("/")
+        self.runner_jar = runner_jar
+        self._http = urllib3.PoolManager(maxsize=16, retries=False)
+        self._jar_id = ""
+
+    # --- looking ---
+
+    def capacity(self) -> Capacity:
+        data = self._get("/overview")
+        with _understanding(data):
+            return Capacity(
+                version=data["flink-version"],
+                taskmanagers=data["taskmanagers"],
+                slots_total=data["slots-total"],
+                slots_free=data["slots-available"],
+            )
+
+    def jobs(self) -> dict[str, JobSight]:
+        data = self._get("/jobs/overview")
+        with _understanding(data):
+            return {row["jid"]: _sight_of_overview(row) for row in data["jobs"]}
+
+    def job(self, job_id: str) -> JobSight:
+        data = self._get(f"/jobs/{job_id}")
+        with _understanding(data):
+            tasks = [vertex["tasks"] for vertex in data["vertices"]]
+            return JobSight(
+                job_id,
+                JobState(data["state"]),
+                tasks_up=sum(one.get("RUNNING", 0) + one.get("FINISHED", 0) for one in tasks),
+                tasks_total=sum(vertex["parallelism"] for vertex in data["vertices"]),
+                started_at=_moment(data.get("start-time")),
+                ended_at=_moment(data.get("end-time")),
+            )
+
+    def failure(self, job_id: str) -> Failure:
+        data = self._get(f"/jobs/{job_id}/exceptions?maxExceptions=3")
+        with _understanding(data):
+            entries = data["exceptionHistory"]["entries"]
+            trace = str(entries[0]["stacktrace"] if entries else data.get("root-exception") or "")
+        return Failure(root_cause(trace), trace[:TRACE_LIMIT]) if trace else Failure("", "")
+
+    def restored_from(self, job_id: str) -> str:
+        data = self._get(f"/jobs/{job_id}/checkpoints")
+        with _understanding(data):
+            return str((data["latest"].get("restored") or {}).get("external_path") or "")
+
+    def savepoint_sight(self, job_id: str, trigger_id: str) -> SavepointSight:
+        data = self._get(f"/jobs/{job_id}/savepoints/{trigger_id}")
+        with _understanding(data):
+            if data["status"]["id"] != "COMPLETED":
+                return SavepointSight()
+            operation = data["operation"]
+            if operation.get("location"):
+                return SavepointSight(location=str(operation["location"]))
+            # `serialized-throwable` (tens of kB) stays behind.
+            trace = str(operation["failure-cause"]["stack-trace"])
+        return SavepointSight(failure=root_cause(trace) or "The savepoint failed.", trace=trace[:TRACE_LIMIT])
+
+    def find_savepoint(self, job_id: str, directory: str) -> str:
+        data = self._get(f"/jobs/{job_id}/checkpoints")
+        with _understanding(data):
+            known = [one for one in [data["latest"].get("savepoint"), *data["history"]] if one]
+            paths = [str(one.get("external_path") or "") for one in known if one["status"] == "COMPLETED"]
+        return next((path for path in paths if plain_path(path).startswith(plain_path(directory) + "/")), "")
+
+    # --- asking ---
+
+    def check(self, submission: Submission) -> None:
+        self._with_runner("plan", submission, read_seconds=SUBMIT_SECONDS)
+
+    def submit(self, submission: Submission) -> None:
+        self._with_runner("run", submission, read_seconds=SUBMIT_SECONDS)
+
+    def cancel(self, job_id: str) -> None:
+        self._ask("PATCH", f"/jobs/{job_id}?mode=cancel")
+
+    def stop(self, job_id: str, directory: str, trigger_id: str) -> None:
+        body = {"targetDirectory": directory, "drain": False, "formatType": "CANONICAL", "triggerId": trigger_id}
+        self._ask("POST", f"/jobs/{job_id}/stop", body)
+
+    def savepoint(self, job_id: str, directory: str, trigger_id: str) -> None:
+        # Flink spells this one's fields otherwise than those of /stop.
+        body = {"target-directory": directory, "cancel-job": False, "formatType": "CANONICAL", "triggerId": trigger_id}
+        self._ask("POST", f"/jobs/{job_id}/savepoints", body)
+
+    # --- the SQL runner ---
+
+    def _with_runner(self, act: str, submission: Submission, read_seconds: float) -> None:
+        body = _runner_request(submission)
+        try:
+            self._ask("POST", f"/jars/{self._runner()}/{act}", body, read_seconds)
+        except Refused as refusal:
+            # The JobManager lost its uploads: nothing was started, so the same id may be sent again.
+            if not MISSING_JAR.search(refusal.trace):
+                raise
+            self._jar_id = ""
+            self._ask("POST", f"/jars/{self._runner()}/{act}", body, read_seconds)
+
+    def _runner(self) -> str:
+        """Return the jar id of our runner on this JobManager; upload it when it is not there."""
+        if not self._jar_id:
+            content = self.runner_jar.read_bytes()
+            name = f"oceanus-sql-runner-{hashlib.sha256(content).hexdigest()[:12]}.jar"
+            data = self._get("/jars")
+            with _understanding(data):
+                there = [str(one["id"]) for one in data["files"] if one["name"] == name]
+            self._jar_id = there[0] if there else self._upload(name, content)
+        return self._jar_id
+
+    def _upload(self, name: str, content: bytes) -> str:
+        fields = {"jarfile": (name, content, "application/x-java-archive")}
+        answer = self._send("POST", "/jars/upload", read_seconds=ASK_SECONDS, fields=fields)
+        with _understanding(answer):
+            return str(answer["filename"]).rsplit("/", 1)[-1]
+
+    # --- the wire: the one place that turns the world's errors into ours ---
+
+    def _get(self, path: str) -> dict[str, Any]:
+        try:
+            return self._send("GET", path, read_seconds=LOOK_SECONDS)
+        except Unanswered:
+            # A kept-alive connection may have been closed under us; looking twice does no harm.
+            return self._send("GET", path, read_seconds=LOOK_SECONDS)
+
+    def _ask(self, method: str, path: str, body: object = None, read_seconds: float = ASK_SECONDS) -> dict[str, Any]:
+        return self._send(method, path, read_seconds=read_seconds, json=body)
+
+    def _send(self, method: str, path: str, *, read_seconds: float, **content: Any) -> dict[str, Any]:
+        if content.get("json", ...) is None:
+            del content["json"]
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
+        try:
+            answer = self._http.request(method, self.url + path, timeout=timeout, **content)
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            raise Unreachable(str(error)) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise Unanswered(f"{type(error).__name__}: {error}") from error
+        return _read(answer.status, answer.data)
+
+
+def _read(status: int, body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}") from error
+    if not isinstance(data, dict):
+        raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}")
+    if status < 300:
+        return data
+    raise _error(status, data)
+
+
+@contextmanager
+def _understanding(data: dict[str, Any]) -> Iterator[None]:
+    """Turn an answer of an unexpected shape into Unanswered: from it nothing may be concluded, least of all "no jobs"."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise Unanswered(f"Not an answer of Flink ({error!r}): {str(data)[:200]}") from error
+
+
+def _error(status: int, data: dict[str, Any]) -> EngineError:
+    errors = data.get("errors")
+    if not isinstance(errors, list):
+        return Unanswered(f"HTTP {status}, not an answer of Flink: {str(data)[:200]}")
+    trace = "\n".join(str(line) for line in errors)[:TRACE_LIMIT]
+    summary = root_cause(trace)
+    if DUPLICATE.search(trace):
+        return AlreadySubmitted(summary, trace)
+    if UNKNOWN_JOB.search(trace):
+        return NotFound(summary, trace)
+    if status == 503 or UNSURE.search(summary):
+        return Unanswered(summary, trace)
+    return Refused(summary, trace)
+
+
+def root_cause(trace: str) -> str:
+    """Return the message of the innermost cause of a Java stack trace, all its lines, without the frames."""
+    lines = [line for line in trace.splitlines() if not re.match(r"\s*(at |\.\.\. \d+|~?\[|Suppressed: )", line)]
+    lines = [line for line in lines if "End of exception on server side" not in line and line != "Internal server error."]
+    last = max((i for i, line in enumerate(lines) if line.lstrip().startswith("Caused by: ")), default=0)
+    text = "\n".join(lines[last:]).strip().removeprefix("<Exception on server side:").strip()
+    text = text.removeprefix("Caused by: ")
+    # "org.apache.flink.table.api.ValidationException: text" -> "ValidationException: text"
+    return re.sub(r"^(?:[a-z_][\w$]*\.)+(?=[A-Z])", "", text)[:4000]
+
+
+def plain_path(uri: str) -> str:
+    """Return a file URI in one spelling: Flink answers `file:/x` where we asked for `file:///x`."""
+    return re.sub(r"^file:/+", "/", uri).rstrip("/")
+
+
+def _runner_request(submission: Submission) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "entryClass": RUNNER_CLASS,
+        "programArgsList": _program_args(submission.statements),
+        "jobId": submission.job_id,
+        "parallelism": submission.parallelism,
+        "flinkConfiguration": {"pipeline.name": submission.name, **submission.options},
+    }
+    if submission.restore_from:
+        body |= {
+            "savepointPath": submission.restore_from,
+            "allowNonRestoredState": submission.allow_non_restored_state,
+            "claimMode": "NO_CLAIM",
+        }
+    return body
+
+
+def _program_args(statements: Sequence[Statement]) -> list[str]:
+    # Padded with newlines, so that "line N" in Flink's errors is the user's line N.
+    texts = (
+        f"{one.kind}\n{number}\n" + ("" if one.kind == "set" else "\n" * (one.line - 1)) + one.text
+        for number, one in enumerate(statements, start=1)
+    )
+    return [base64.b64encode(text.encode()).decode() for text in texts]
+
+
+def _sight_of_overview(row: dict[str, Any]) -> JobSight:
+    tasks = row.get("tasks", {})
+    return JobSight(
+        job_id=row["jid"],
+        state=JobState(row["state"]),
+        tasks_up=tasks.get("running", 0) + tasks.get("finished", 0),
+        tasks_total=tasks.get("total", 0),
+        started_at=_moment(row.get("start-time")),
+        ended_at=_moment(row.get("end-time")),
+    )
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds and milliseconds > 0 else None

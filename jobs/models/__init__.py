@@ -1,0 +1,20 @@
+"""Jobs and what happens to them, a file per thing."""
+
+from jobs.models.definition import Definition, Draft, Version
+from jobs.models.job import Folder, Job, JobQuerySet
+from jobs.models.operation import Operation, OperationStep, Problem
+from jobs.models.run import Run, Snapshot
+
+__all__ = [
+    "Definition",
+    "Draft",
+    "Folder",
+    "Job",
+    "JobQuerySet",
+    "Operation",
+    "OperationStep",
+    "Problem",
+    "Run",
+    "Snapshot",
+    "Version",
+]

@@ -1,0 +1,131 @@
+"""Run (one start of a job on Flink) and Snapshot."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from clusters.models import FlinkEndpoint
+from jobs.models.definition import Version
+from jobs.models.job import Job
+from jobs.states import RunEnd
+from workspaces.serials import new_serial
+
+
+def new_flink_id() -> str:
+    """Return a fresh id in Flink's form, for jobs and savepoint triggers: 32 hex digits."""
+    return uuid.uuid4().hex
+
+
+def new_snapshot_serial() -> str:
+    return new_serial("svp")
+
+
+class Run(models.Model):
+    """One start of a job. The row, with the id that Flink will know it by, is committed before Flink hears of it."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="runs", verbose_name=_("job"))
+    number = models.PositiveIntegerField(_("running instance"))
+    version = models.ForeignKey(Version, models.PROTECT, related_name="runs", verbose_name=_("version"))
+    endpoint = models.ForeignKey(FlinkEndpoint, models.PROTECT, related_name="runs", verbose_name=_("Flink endpoint"))
+    flink_job_id = models.CharField(_("Flink job ID"), max_length=32, unique=True, default=new_flink_id, editable=False)
+    restored_from = models.ForeignKey(
+        "jobs.Snapshot", models.PROTECT, null=True, related_name="restored_runs", verbose_name=_("restored from")
+    )
+    allow_non_restored_state = models.BooleanField(_("allow non-restored state"), default=False)
+    cu = models.DecimalField("CU", max_digits=8, decimal_places=2)
+
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # Before the first request that could start it; null means: Flink was surely never asked.
+    submitted_at = models.DateTimeField(_("submitted"), null=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    end = models.CharField(pgettext_lazy("run", "end"), max_length=20, choices=RunEnd.choices, blank=True)
+    problem = models.ForeignKey("jobs.Problem", models.SET_NULL, null=True, related_name="+")
+
+    # What Flink last said of it.
+    flink_state = models.CharField(_("state on Flink"), max_length=20, blank=True)
+    tasks_up = models.PositiveIntegerField(default=0)
+    tasks_total = models.PositiveIntegerField(default=0)
+    missing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="jobs_run_number_once"),
+            # G2: no second run while one is not surely over.
+            models.UniqueConstraint(fields=["job"], condition=models.Q(ended_at=None), name="jobs_run_one_open"),
+            models.CheckConstraint(
+                condition=models.Q(ended_at=None, end="") | (models.Q(ended_at__isnull=False) & ~models.Q(end="")),
+                name="jobs_run_end_with_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["endpoint"], condition=models.Q(ended_at=None), name="jobs_run_open_by_endpoint")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} #{self.number}"
+
+    @property
+    def is_up(self) -> bool:
+        """Tell whether all its tasks worked when Flink was last seen."""
+        return self.flink_state == "RUNNING" and self.tasks_total > 0 and self.tasks_up == self.tasks_total
+
+    @property
+    def duration(self) -> object:
+        """How long it has run, as a timedelta; None before its start."""
+        return (self.ended_at or timezone.now()) - self.started_at if self.started_at else None
+
+
+class Snapshot(models.Model):
+    """A Flink savepoint of a run. The row, with its trigger id and directory, is committed before Flink is asked (G3)."""
+
+    class Source(models.TextChoices):
+        MANUAL = "manual", _("Created during running")
+        STOP = "stop", _("Created when stopping")
+
+    class State(models.TextChoices):
+        CREATING = "creating", pgettext_lazy("snapshot", "Creating")
+        COMPLETED = "completed", pgettext_lazy("snapshot", "Completed")
+        FAILED = "failed", pgettext_lazy("snapshot", "Failed")
+
+    serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_snapshot_serial, editable=False)
+    job = models.ForeignKey(Job, models.CASCADE, related_name="snapshots", verbose_name=_("job"))
+    run = models.ForeignKey(Run, models.CASCADE, related_name="snapshots", verbose_name=_("run"))
+    trigger_id = models.CharField(max_length=32, unique=True, default=new_flink_id, editable=False)
+    source = models.CharField(_("source"), max_length=10, choices=Source.choices)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CREATING)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    directory = models.CharField(_("directory"), max_length=600)
+    location = models.CharField(_("location"), max_length=700, blank=True)
+    size_bytes = models.BigIntegerField(_("size"), null=True)
+    created_at = models.DateTimeField(_("triggered"), auto_now_add=True)
+    # Before the first request to Flink; null means: Flink was surely never asked.
+    asked_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(_("completed"), null=True)
+    problem = models.ForeignKey("jobs.Problem", models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("snapshot")
+        verbose_name_plural = _("snapshots")
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(state="completed") | ~models.Q(location=""), name="jobs_snapshot_completed_has_location"
+            ),
+        ]
+        indexes = [models.Index(fields=["run"], condition=models.Q(state="creating"), name="jobs_snapshot_creating")]
+
+    def __str__(self) -> str:
+        return self.serial
+
+    @property
+    def duration(self) -> object:
+        return self.ended_at - self.created_at if self.ended_at else None

@@ -1,0 +1,100 @@
+"""A SQL script as Flink's users write it, taken apart into statements. No Django in here.
+
+Flink has one string quote ('), doubled inside; backticks quote names; comments are -- and /* */, hints /*+ */.
+"""
+
+from collections.abc import Iterator
+
+from sqlglot.errors import TokenError
+from sqlglot.tokens import Token, Tokenizer, TokenType
+
+from clusters.engine import Statement
+
+
+class FlinkTokenizer(Tokenizer):
+    QUOTES = ["'"]
+    IDENTIFIERS = ["`"]
+    STRING_ESCAPES = ["'"]
+    COMMENTS = ["--", ("/*", "*/")]
+    # The base class reads what follows these words as one opaque string; we want tokens.
+    COMMANDS = set()
+
+
+class ScriptError(ValueError):
+    """A script that can't be split: `reason` is one of the keys of jobs/advice.py, `line` counts from 1."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(f"{reason} at line {line}")
+        self.reason = reason
+        self.line = line
+
+
+def split(script: str) -> list[Statement]:
+    """Split `script` at its semicolons and leave the wrappings of statement sets out. Raise ScriptError."""
+    statements = [one for tokens in _groups(script) for one in _statements(tokens, script)]
+    if not statements:
+        raise ScriptError("script-empty", 1)
+    if not any(one.kind == "insert" for one in statements):
+        raise ScriptError("script-no-insert", statements[-1].line)
+    return statements
+
+
+def settings_of(statements: list[Statement]) -> dict[str, str]:
+    """Return what the script SETs: key -> value."""
+    return dict(one.text.split("\n", 1) for one in statements if one.kind == "set")
+
+
+def _tokens(script: str) -> list[Token]:
+    try:
+        return FlinkTokenizer().tokenize(script)
+    except TokenError as error:
+        raise ScriptError("script-unclosed", max(1, script.count("\n") + 1)) from error
+
+
+def _groups(script: str) -> Iterator[list[Token]]:
+    group: list[Token] = []
+    for token in _tokens(script):
+        if token.token_type == TokenType.SEMICOLON:
+            if group:
+                yield group
+            group = []
+        else:
+            group.append(token)
+    if group:
+        yield group
+
+
+def _statements(tokens: list[Token], script: str) -> Iterator[Statement]:
+    tokens = _without_set_wrapping(tokens)
+    if not tokens:
+        return
+    words = [token.text.upper() for token in tokens[:3]]
+    if words[0] == "SET":
+        yield _setting(tokens, script)
+        return
+    if words[0] == "EXECUTE" and words[1:2] == ["INSERT"]:
+        tokens, words = tokens[1:], words[1:]
+    text = script[tokens[0].start : tokens[-1].end + 1]
+    yield Statement("insert" if words[0] == "INSERT" else "other", text, _line_of(tokens[0], script))
+
+
+def _without_set_wrapping(tokens: list[Token]) -> list[Token]:
+    """Drop BEGIN STATEMENT SET, EXECUTE STATEMENT SET BEGIN and END: all INSERTs run as one set anyway."""
+    words = [token.text.upper() for token in tokens[:4]]
+    if words[:4] == ["EXECUTE", "STATEMENT", "SET", "BEGIN"]:
+        return tokens[4:]
+    if words[:3] == ["BEGIN", "STATEMENT", "SET"]:
+        return tokens[3:]
+    return [] if words == ["END"] else tokens
+
+
+def _setting(tokens: list[Token], script: str) -> Statement:
+    line = _line_of(tokens[0], script)
+    strings = [token.text for token in tokens if token.token_type == TokenType.STRING]
+    if len(strings) != 2 or len(tokens) != 4:
+        raise ScriptError("script-bad-set", line)
+    return Statement("set", "\n".join(strings), line)
+
+
+def _line_of(token: Token, script: str) -> int:
+    return script.count("\n", 0, token.start) + 1
