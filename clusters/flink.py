@@ -38,9 +38,13 @@ SUBMIT_SECONDS = 90.0
 TRACE_LIMIT = 60_000
 
 # Flink says these when it gave up waiting for itself: the deed may still have been done.
-UNSURE = re.compile(r"TimeoutException|AskTimeout|LeaderElection|leader election|RecipientUnreachable|FencingTokenException")
+UNSURE = re.compile(
+    r"TimeoutException|AskTimeout|LeaderElection|leader election|RecipientUnreachable|FencingTokenException"
+)
 DUPLICATE = re.compile(r"Duplicate(Job|Application)SubmissionException")
-UNKNOWN_JOB = re.compile(r"FlinkJobNotFoundException|Job [0-9a-f]{32} not found|There is no savepoint operation with triggerId")
+UNKNOWN_JOB = re.compile(
+    r"FlinkJobNotFoundException|Job [0-9a-f]{32} not found|There is no savepoint operation with triggerId"
+)
 MISSING_JAR = re.compile(r"Jar file .* does not exist")
 
 
@@ -232,7 +236,9 @@ def _error(status: int, data: dict[str, Any]) -> EngineError:
 def root_cause(trace: str) -> str:
     """Return the message of the innermost cause of a Java stack trace, all its lines, without the frames."""
     lines = [line for line in trace.splitlines() if not re.match(r"\s*(at |\.\.\. \d+|~?\[|Suppressed: )", line)]
-    lines = [line for line in lines if "End of exception on server side" not in line and line != "Internal server error."]
+    lines = [
+        line for line in lines if "End of exception on server side" not in line and line != "Internal server error."
+    ]
     last = max((i for i, line in enumerate(lines) if line.lstrip().startswith("Caused by: ")), default=0)
     text = "\n".join(lines[last:]).strip().removeprefix("<Exception on server side:").strip()
     text = text.removeprefix("Caused by: ")

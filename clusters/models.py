@@ -31,7 +31,9 @@ class Cluster(models.Model):
         _("snapshots can be chosen"), default=True, help_text=_("Off for old clusters, which must be upgraded first.")
     )
     snapshot_directory = models.CharField(
-        _("snapshot directory"), max_length=500, help_text=_("A URI that Flink can write to, for example file:///data/snapshots")
+        _("snapshot directory"),
+        max_length=500,
+        help_text=_("A URI that Flink can write to, for example file:///data/snapshots"),
     )
     is_under_maintenance = models.BooleanField(_("under maintenance"), default=False)
     maintenance_reason = models.CharField(_("reason of the maintenance"), max_length=200, blank=True)
@@ -85,8 +87,8 @@ class FlinkEndpoint(models.Model):
     slots_total = models.PositiveIntegerField(_("slots"), default=0, editable=False)
     slots_free = models.PositiveIntegerField(_("free slots"), default=0, editable=False)
     look_at = models.DateTimeField(null=True, editable=False)
-    claimed_until = models.DateTimeField(null=True, editable=False)
-    claim = models.UUIDField(null=True, editable=False)
+    # When a follow-up look is already under way, so that many asks at once cause one look.
+    follow_up_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("Flink endpoint")

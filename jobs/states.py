@@ -70,7 +70,9 @@ TABLE: dict[Action, Rule] = {
         frozenset({Status.OPERATING}), Status.OPERATING, _("There is no operation under way that could be cancelled.")
     ),
     Action.DELETE: Rule(
-        ANY - {Status.OPERATING, Status.RUNNING}, None, _("A job that runs or is being operated can't be deleted. Stop it first.")
+        ANY - {Status.OPERATING, Status.RUNNING},
+        None,
+        _("A job that runs or is being operated can't be deleted. Stop it first."),
     ),
 }
 

@@ -25,7 +25,9 @@ class Definition(models.Model):
     checkpoint_interval_seconds = models.PositiveIntegerField(
         _("checkpoint interval (s)"), default=60, validators=[MinValueValidator(1), MaxValueValidator(3600)]
     )
-    jobmanager_spec = models.DecimalField(_("JobManager spec"), max_digits=4, decimal_places=2, choices=SPECS, default=Decimal(1))
+    jobmanager_spec = models.DecimalField(
+        _("JobManager spec"), max_digits=4, decimal_places=2, choices=SPECS, default=Decimal(1)
+    )
     taskmanager_spec = models.DecimalField(
         _("TaskManager spec"), max_digits=4, decimal_places=2, choices=SPECS, default=Decimal(1)
     )

@@ -68,7 +68,9 @@ class Job(models.Model):
 
     serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_job_serial, editable=False)
     workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="jobs", verbose_name=_("workspace"))
-    folder = models.ForeignKey(Folder, models.PROTECT, related_name="jobs", null=True, blank=True, verbose_name=_("folder"))
+    folder = models.ForeignKey(
+        Folder, models.PROTECT, related_name="jobs", null=True, blank=True, verbose_name=_("folder")
+    )
     name = models.CharField(_("name"), max_length=49, validators=[valid_name])
     type = models.CharField(pgettext_lazy("job", "type"), max_length=10, choices=Type.choices, default=Type.SQL)
     cluster = models.ForeignKey(Cluster, models.PROTECT, related_name="jobs", verbose_name=_("cluster"))
@@ -82,7 +84,9 @@ class Job(models.Model):
     current_run = models.ForeignKey("jobs.Run", models.SET_NULL, null=True, related_name="+")
     last_version_number = models.PositiveIntegerField(_("latest version"), default=0)
     last_run_number = models.PositiveIntegerField(default=0)
-    created_by = models.ForeignKey("auth.User", models.SET_NULL, null=True, related_name="+", verbose_name=_("created by"))
+    created_by = models.ForeignKey(
+        "auth.User", models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now_add=True)
     # Changes with everything that a row shows; the page's poll asks for what is newer.
@@ -123,7 +127,9 @@ class Job(models.Model):
         if self.may(action):
             return ""
         if self.is_busy and action != Action.CANCEL:
-            return str(_("Another operation is under way on this job: %(action)s.") % {"action": Action(self.action).label})
+            return str(
+                _("Another operation is under way on this job: %(action)s.") % {"action": Action(self.action).label}
+            )
         return str(TABLE[action].refusal)
 
     @property

@@ -47,14 +47,14 @@ class Operation(models.Model):
     )
     created_at = models.DateTimeField(_("requested"), auto_now_add=True)
     run = models.ForeignKey(Run, models.CASCADE, null=True, related_name="operations", verbose_name=_("run"))
-    snapshot = models.ForeignKey(Snapshot, models.CASCADE, null=True, related_name="operations", verbose_name=_("snapshot"))
+    snapshot = models.ForeignKey(
+        Snapshot, models.CASCADE, null=True, related_name="operations", verbose_name=_("snapshot")
+    )
 
     step = models.CharField(_("step"), max_length=20, choices=Step.choices)
     deadline_at = models.DateTimeField(_("deadline"), null=True)
     look_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
-    claim = models.UUIDField(null=True)
-    claimed_until = models.DateTimeField(null=True)
     cancelled_by = models.ForeignKey(
         "auth.User", models.PROTECT, null=True, related_name="+", verbose_name=_("cancelled by")
     )
@@ -71,7 +71,8 @@ class Operation(models.Model):
             # G1: at most one open operation per job.
             models.UniqueConstraint(fields=["job"], condition=models.Q(ended_at=None), name="jobs_operation_one_open"),
             models.CheckConstraint(
-                condition=models.Q(ended_at=None, outcome="") | (models.Q(ended_at__isnull=False) & ~models.Q(outcome="")),
+                condition=models.Q(ended_at=None, outcome="")
+                | (models.Q(ended_at__isnull=False) & ~models.Q(outcome="")),
                 name="jobs_operation_outcome_with_end",
             ),
         ]

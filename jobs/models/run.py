@@ -118,7 +118,8 @@ class Snapshot(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=~models.Q(state="completed") | ~models.Q(location=""), name="jobs_snapshot_completed_has_location"
+                condition=~models.Q(state="completed") | ~models.Q(location=""),
+                name="jobs_snapshot_completed_has_location",
             ),
         ]
         indexes = [models.Index(fields=["run"], condition=models.Q(state="creating"), name="jobs_snapshot_creating")]

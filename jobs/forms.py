@@ -1,0 +1,191 @@
+"""What people fill in. Each form turns text into values and says what is wrong; the acts decide whether it may be done."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from clusters.models import FlinkEndpoint
+from jobs.models import Draft, Job, Snapshot, Version
+from jobs.models.job import valid_name
+from workspaces.models import Workspace
+
+# The original product's list (InvalidParameter.UnsupportedFlinkConf): what sizes and places the processes is the console's.
+FORBIDDEN_PROPERTIES = frozenset(
+    {
+        "kubernetes.container.image",
+        "kubernetes.jobmanager.cpu",
+        "kubernetes.taskmanager.cpu",
+        "taskmanager.cpu.cores",
+        "jobmanager.heap.size",
+        "jobmanager.heap.mb",
+        "jobmanager.memory.process.size",
+        "taskmanager.heap.size",
+        "taskmanager.heap.mb",
+        "taskmanager.memory.process.size",
+        "taskmanager.numberOfTaskSlots",
+        "env.java.opts",
+    }
+)
+
+
+class PropertiesField(forms.CharField):
+    """Flink properties, a `key: value` a line; empty lines and # comments are left out."""
+
+    widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "mono"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(f"{key}: {text}" for key, text in value.items()) if isinstance(value, dict) else value
+
+    def to_python(self, value: Any) -> Any:
+        found: dict[str, str] = {}
+        for number, line in enumerate(super().to_python(value).splitlines(), start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            key, colon, text = (part.strip() for part in line.partition(":"))
+            if not colon or not key or not text or " " in key:
+                raise forms.ValidationError(_("Line %(number)s is not “key: value”.") % {"number": number})
+            if key in found:
+                raise forms.ValidationError(_("“%(key)s” is set twice.") % {"key": key})
+            found[key] = text
+        return found
+
+    def validate(self, value: Any) -> None:
+        refused = [key for key in value if key in FORBIDDEN_PROPERTIES]
+        if refused:
+            names = ", ".join(refused)
+            raise forms.ValidationError(
+                _("The cluster sets this itself, it can't be set for a job: %(names)s") % {"names": names}
+            )
+
+    def run_validators(self, value: Any) -> None:
+        for text in [*value, *value.values()]:
+            super().run_validators(text)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(super().has_changed(self.prepare_value(initial), data))
+
+
+class NewJobForm(forms.Form):
+    name = forms.CharField(
+        label=_("Job name"),
+        max_length=49,
+        validators=[valid_name],
+        help_text=_("Fewer than 50 characters: Chinese, letters, digits, hyphen, underscore and full stop."),
+    )
+    endpoint = forms.ModelChoiceField(
+        FlinkEndpoint.objects.none(), label=_("Cluster and Flink version"), empty_label=None
+    )
+
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = FlinkEndpoint.objects.filter(cluster__workspaces=workspace).select_related("cluster")
+        field = self.fields["endpoint"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = choices.order_by("cluster__name", "-is_default", "flink_version")
+
+
+class DraftForm(forms.ModelForm[Draft]):
+    """The editor. `revision` is the save that the text began from, so that two people can't overwrite each other unseen."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31 - 1)
+    properties = PropertiesField(
+        label=_("Advanced properties"), required=False, help_text=_("Flink properties, one “key: value” per line.")
+    )
+
+    class Meta:
+        model = Draft
+        fields = [
+            "sql",
+            "parallelism",
+            "checkpoint_interval_seconds",
+            "jobmanager_spec",
+            "taskmanager_spec",
+            "properties",
+        ]
+        widgets = {"sql": forms.Textarea(attrs={"spellcheck": "false", "class": "mono", "rows": 24})}
+
+    def __init__(self, *args: Any, job: Job, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["sql"].strip = False  # type: ignore[attr-defined]
+        if not job.cluster.supports_fine_grained:
+            del self.fields["jobmanager_spec"], self.fields["taskmanager_spec"]
+
+    def values(self) -> dict[str, object]:
+        """Return the definition, by field name. Clusters without fine-grained resources know whole CUs only."""
+        specs = {"jobmanager_spec": Decimal(1), "taskmanager_spec": Decimal(1)}
+        return specs | {name: value for name, value in self.cleaned_data.items() if name != "revision"}
+
+    def _post_clean(self) -> None:
+        """Leave the stored draft alone: the act writes it. Only the model's validators are wanted, and the fields have them."""
+
+
+class PublishForm(forms.Form):
+    note = forms.CharField(
+        label=_("Version note"),
+        max_length=200,
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": 200, "autofocus": True}),
+    )
+
+
+class RunForm(forms.Form):
+    LATEST, CHOSEN, NONE = "latest", "chosen", "none"
+
+    version = forms.ModelChoiceField(
+        Version.objects.none(), label=_("Version"), empty_label=None, to_field_name="number"
+    )
+    start = forms.ChoiceField(
+        label=_("Start"),
+        choices=[(LATEST, ""), (CHOSEN, ""), (NONE, "")],
+        error_messages={"required": _("Choose how to start.")},
+    )
+    snapshot = forms.ModelChoiceField(
+        Snapshot.objects.none(), label=_("Snapshot"), required=False, to_field_name="serial"
+    )
+    allow_non_restored_state = forms.BooleanField(
+        label=_("Skip state that the new version can't take over"),
+        required=False,
+        help_text=_("Flink's “allow non-restored state”: needed when an operator was removed. Its state is lost."),
+    )
+
+    def __init__(self, *args: Any, job: Job, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.snapshots = list(usable_snapshots(job)[:50]) if job.cluster.supports_snapshot_choice else []
+        self.fields["version"].queryset = job.versions.all()  # type: ignore[attr-defined]
+        self.fields["snapshot"].queryset = usable_snapshots(job)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Replace what was chosen as the start by the snapshot that it means, or None."""
+        data: dict[str, Any] = self.cleaned_data
+        if data.get("start") == self.CHOSEN and not data.get("snapshot") and "snapshot" not in self.errors:
+            self.add_error("snapshot", _("Choose a snapshot from the table."))
+        if data.get("start") in (self.LATEST, self.CHOSEN) and not self.snapshots:
+            self.add_error("start", _("There is no snapshot to start from."))
+        elif data.get("start") == self.LATEST:
+            data["snapshot"] = self.snapshots[0]
+        elif data.get("start") == self.NONE:
+            data["snapshot"] = None
+        return data
+
+
+class StopForm(forms.Form):
+    with_snapshot = forms.BooleanField(
+        label=_("Create a snapshot when stopping"),
+        required=False,
+        initial=True,
+        help_text=_("Tick this to keep the state of the job, so that the next start goes on where this one stopped."),
+    )
+
+
+class SnapshotForm(forms.Form):
+    description = forms.CharField(
+        label=_("Description"), max_length=200, required=False, widget=forms.TextInput(attrs={"autofocus": True})
+    )
+
+
+def usable_snapshots(job: Job) -> Any:
+    """Return the snapshots that a run can start from, newest first."""
+    return job.snapshots.filter(state=Snapshot.State.COMPLETED).select_related("run__version")

@@ -1,0 +1,129 @@
+"""Acts that never touch a running job: create, save, check, publish, delete."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from clusters.engine import Refused, Submission, Unanswered, Unreachable
+from clusters.models import Cluster, FlinkEndpoint
+from jobs import advice
+from jobs.models import Draft, Folder, Job, Problem, Version
+from jobs.models.run import new_flink_id
+from jobs.operations.options import flink_options
+from jobs.operations.record import Refusal, lock_job, record_done, update_job
+from jobs.sql import ScriptError, split
+from jobs.states import Action, Status
+from workspaces.models import Visitor, Workspace
+
+
+class Conflict(Refusal):
+    """Somebody saved the draft in between; `draft` is what he saved."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(
+            _("Somebody else saved this draft in the meantime. Nothing of yours or theirs was overwritten.")
+        )
+        self.draft = draft
+
+
+def create_job(
+    user: Visitor,
+    workspace: Workspace,
+    name: str,
+    cluster: Cluster,
+    endpoint: FlinkEndpoint,
+    folder: Folder | None = None,
+) -> Job:
+    """Create an empty job. Raise Refusal for a taken name or a cluster of other workspaces (G8)."""
+    if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:
+        raise Refusal(_("This cluster is not bound to the workspace."))
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                workspace=workspace, name=name, cluster=cluster, endpoint=endpoint, folder=folder, created_by_id=user.pk
+            )
+            record_done(job, Action.CREATE, user, name=name, cluster=cluster.name, flink_version=endpoint.flink_version)
+    except IntegrityError as error:
+        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+    return job
+
+
+@transaction.atomic
+def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -> Draft:
+    """Save the draft over the one with `revision` (0: there was none). Raise Conflict when that isn't the last any more."""
+    job = lock_job(job, Action.SAVE)
+    draft = Draft.objects.select_related("saved_by").filter(job=job).first()
+    if (draft.revision if draft else 0) != revision:
+        assert draft is not None, "a draft is never deleted"
+        raise Conflict(draft)
+    draft = draft or Draft(job=job, revision=0)
+    for name, value in values.items():
+        setattr(draft, name, value)
+    draft.revision += 1
+    draft.saved_by_id = user.pk
+    draft.save()
+    status = {"status": Status.UNPUBLISHED} if job.status == Status.UNINITIALIZED else {}
+    update_job(job.pk, updated_at=timezone.now(), **status)
+    record_done(job, Action.SAVE, user, revision=draft.revision)
+    return draft
+
+
+@transaction.atomic
+def publish(user: Visitor, job: Job, note: str) -> Version:
+    """Publish the saved draft as the next version. Raise Refusal for a draft that can't be taken apart."""
+    job = lock_job(job, Action.PUBLISH)
+    if not note.strip():
+        raise Refusal(_("A version note is required."))
+    draft = Draft.objects.get(job=job)
+    try:
+        split(draft.sql)
+    except ScriptError as error:
+        raise Refusal(advice.explain(problem_in_script(error)).cause) from error
+    number = job.last_version_number + 1
+    version = Version.objects.create(
+        job=job, number=number, note=note.strip(), published_by_id=user.pk, **draft.values()
+    )
+    status = {"status": Status.STOPPED} if job.status == Status.UNPUBLISHED else {}
+    update_job(job.pk, last_version_number=number, updated_at=timezone.now(), **status)
+    record_done(job, Action.PUBLISH, user, version=number, note=version.note)
+    return version
+
+
+@transaction.atomic
+def delete(user: Visitor, job: Job) -> None:
+    """Take the job away from everybody's eyes; its record stays."""
+    job = lock_job(job, Action.DELETE)
+    if job.live_run:
+        raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
+    update_job(job.pk, deleted_at=timezone.now())
+    record_done(job, Action.DELETE, user, name=job.name)
+
+
+def check(job: Job, values: dict[str, Any]) -> Problem | None:
+    """Let Flink compile the draft; return what is wrong, unsaved, with `values["line"]` where it can be told."""
+    draft = Draft(job=job, **values)
+    try:
+        statements = split(draft.sql)
+    except ScriptError as error:
+        return problem_in_script(error)
+    submission = Submission(
+        job_id=new_flink_id(),
+        name=job.name,
+        statements=statements,
+        parallelism=draft.parallelism,
+        options=flink_options(draft, restart_by_default=False),
+    )
+    try:
+        job.endpoint.engine().check(submission)
+    except Refused as error:
+        line = advice.line_of(error.summary, error.trace, statements)
+        return Problem(code="flink", summary=error.summary, trace=error.trace, values={"line": line} if line else {})
+    except (Unreachable, Unanswered) as error:
+        return Problem(code="cluster-unreachable", summary=error.summary, values={"cluster": job.cluster.name})
+    return None
+
+
+def problem_in_script(error: ScriptError) -> Problem:
+    return Problem(code=error.reason, values={"line": error.line})

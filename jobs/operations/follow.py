@@ -1,0 +1,72 @@
+"""Follow a snapshot until it is surely there or surely not, wherever the answer has to be looked for (G3)."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from clusters.engine import Engine, JobSight, NotFound
+from jobs.models import Operation, Snapshot
+from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem
+from jobs.states import Step
+
+
+def follow(
+    snapshot: Snapshot, engine: Engine, sight: JobSight | None, operation: Operation | None, is_gone: bool
+) -> None:
+    """Settle `snapshot` if that can be done now: ask the trigger, then the job's history, then the directory.
+
+    `operation` is the one that waits for it, if any; `sight` the job as Flink shows it; `is_gone`: it won't come back.
+    """
+    job_id = snapshot.run.flink_job_id
+    try:
+        found = engine.savepoint_sight(job_id, snapshot.trigger_id)
+    except NotFound:
+        _trigger_forgotten(snapshot, engine, sight, operation, is_gone)
+        return
+    if found.location:
+        complete_snapshot(snapshot, found.location, size_on_disk(found.location))
+    elif found.failure and not _found_elsewhere(snapshot, engine):
+        # A failed trigger may still have written a snapshot: stop-with-savepoint whose job failed afterwards.
+        fail_snapshot(snapshot, problem("flink", found.failure, found.trace))
+
+
+def _trigger_forgotten(
+    snapshot: Snapshot, engine: Engine, sight: JobSight | None, operation: Operation | None, is_gone: bool
+) -> None:
+    if _found_elsewhere(snapshot, engine):
+        return
+    is_alive = sight is not None and not sight.state.is_over
+    if is_alive and operation:
+        # The request was forgotten with nothing to show for it: ask again, under the same trigger id.
+        move(operation, Step.ASKING, Event.UNANSWERED)
+    elif is_alive or sight is not None or is_gone:
+        fail_snapshot(snapshot, problem("snapshot-vanished"))
+
+
+def _found_elsewhere(snapshot: Snapshot, engine: Engine) -> bool:
+    try:
+        location = engine.find_savepoint(snapshot.run.flink_job_id, snapshot.directory)
+    except NotFound:
+        location = ""
+    location = location or find_on_disk(snapshot.directory)
+    return bool(location) and complete_snapshot(snapshot, location, size_on_disk(location))
+
+
+def find_on_disk(directory: str) -> str:
+    """Return the URI of the complete savepoint below `directory`, when we can see that file system, else ""."""
+    path = _local(directory)
+    if path is None or not path.is_dir():
+        return ""
+    return next((f"file:{one.parent}" for one in sorted(path.glob("savepoint-*/_metadata"))), "")
+
+
+def size_on_disk(location: str) -> int | None:
+    """Return the bytes of a savepoint; None when its file system is not ours to see."""
+    path = _local(location)
+    if path is None or not path.is_dir():
+        return None
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+
+
+def _local(uri: str) -> Path | None:
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None

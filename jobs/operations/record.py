@@ -1,0 +1,226 @@
+"""What every act shares: refusing, opening, claiming, moving and ending an operation, each by compare-and-set.
+
+Whoever holds several rows locks them in this order: job, cluster, operation, run, snapshot.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError
+
+from clusters.engine import EngineError
+from clusters.models import FlinkEndpoint
+from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, RunEnd, Status, Step, status_after
+from workspaces.models import Visitor
+
+log = logging.getLogger(__name__)
+Event = OperationStep.Event
+
+# How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
+FALLBACK_SECONDS = 3
+FOLLOW_UP_SECONDS = 0.25
+# Namespaces of our advisory locks.
+OPERATION_LOCK, ENDPOINT_LOCK = 1, 2
+
+
+class Refusal(Exception):
+    """Say why an act can't be done, as a sentence for the user."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(str(message))
+        self.message = str(message)
+
+
+def lock_job(job: Job, action: Action) -> Job:
+    """Return the job's row as it is now, locked until the transaction ends. Raise Refusal if `action` isn't allowed."""
+    now = (
+        Job.objects.select_for_update(of=("self",))
+        .select_related("cluster", "endpoint", "workspace", "current_run")
+        .filter(pk=job.pk, deleted_at=None)
+        .first()
+    )
+    if now is None:
+        raise Refusal(_("This job has been deleted."))
+    if reason := now.why_not(action):
+        raise Refusal(reason)
+    return now
+
+
+def open_operation(job: Job, action: Action, user: Visitor, step: Step, **fields: Any) -> Operation:
+    """Write the operation down, show it on the job, and wake a worker when the transaction is through."""
+    operation = Operation.objects.create(
+        job=job, action=action, requested_by_id=user.pk, step=step, deadline_at=deadline(step), look_at=soon(), **fields
+    )
+    note(operation, Event.REQUESTED)
+    begins = TABLE[action].begins
+    update_job(job.pk, action=action, step=step, problem=None, **({"status": begins} if begins else {}))
+    transaction.on_commit(lambda: wake("jobs.perform", operation.pk))
+    return operation
+
+
+def record_done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
+    """Put an act that is already done on record (G9)."""
+    return Operation.objects.create(
+        job=job,
+        action=action,
+        requested_by_id=user.pk,
+        step=Step.DONE,
+        outcome=Outcome.SUCCEEDED,
+        ended_at=timezone.now(),
+        params=params,
+    )
+
+
+def wake(task: str, *args: object, countdown: float = 0) -> None:
+    """Send a task. A broker that is away costs a second, not the act: the next tick finds the row."""
+    try:
+        current_app.send_task(task, args=args, countdown=countdown or None)
+    except OperationalError as error:
+        log.warning("The broker is away (%s); the next tick will find what is due.", error)
+
+
+def follow_up(endpoint: FlinkEndpoint) -> None:
+    """Let the watcher look at `endpoint` in a moment; however many ask for it, it looks once."""
+    now = timezone.now()
+    due = FlinkEndpoint.objects.filter(pk=endpoint.pk).exclude(follow_up_at__gt=now - timedelta(seconds=2))
+    if due.update(follow_up_at=now + timedelta(seconds=FOLLOW_UP_SECONDS)):
+        wake("jobs.watch", endpoint.pk, countdown=FOLLOW_UP_SECONDS)
+
+
+@contextmanager
+def alone(namespace: int, pk: int) -> Iterator[bool]:
+    """Hold an advisory lock; yield False when somebody else has it. It dies with the process, so nothing stays claimed.
+
+    It only keeps two workers from doing the same work twice; what keeps the rows right are the compare-and-sets.
+    """
+    key = (namespace << 48) + pk
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        mine = cursor.fetchone()[0]
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def move(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> bool:
+    """Take the operation from the step it was read in to `step`; False when it isn't there any more."""
+    with transaction.atomic():
+        moved = Operation.objects.filter(pk=operation.pk, step=operation.step, ended_at=None).update(
+            step=step, deadline_at=deadline(step), look_at=timezone.now(), attempts=0
+        )
+        if not moved:
+            return False
+        operation.step = step
+        if event:
+            note(operation, event, detail)
+        update_job(operation.job_id, step=step)
+    if step not in WATCHED_STEPS:
+        wake("jobs.perform", operation.pk)
+    return True
+
+
+def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:
+    """Leave the operation where it is and come back: after `seconds`, else with growing distance up to 10 s."""
+    pause = seconds if seconds is not None else min(10.0, 0.5 * 2 ** min(operation.attempts, 5))
+    last = operation.steps.last()
+    if last is None or last.event != event:
+        note(operation, event, detail)
+    Operation.objects.filter(pk=operation.pk, ended_at=None).update(
+        look_at=timezone.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
+    )
+    wake("jobs.perform", operation.pk, countdown=pause)
+
+
+def note(operation: Operation, event: Event, detail: str = "") -> None:
+    OperationStep.objects.create(operation=operation, step=operation.step, event=event, detail=detail)
+
+
+def end(operation: Operation, outcome: Outcome, problem: Problem | None = None, run_end: RunEnd | None = None) -> bool:
+    """End the operation, and its run when `run_end` says how, and show the true state. The first ending counts."""
+    with transaction.atomic():
+        Job.objects.select_for_update().get(pk=operation.job_id)
+        ended = Operation.objects.filter(pk=operation.pk, ended_at=None).update(
+            ended_at=timezone.now(), outcome=outcome, problem=problem, look_at=None
+        )
+        if not ended:
+            return False
+        note(operation, Event.ENDED, str(outcome))
+        if run_end and operation.run_id:
+            close_run(operation.run_id, run_end, problem)
+        update_job(operation.job_id, action="", step="", problem=problem, status=true_status(operation.job_id))
+    return True
+
+
+def close_run(run_id: int, end: RunEnd, problem: Problem | None = None) -> bool:
+    """Write down how a run ended; False when that was already known."""
+    return bool(Run.objects.filter(pk=run_id, ended_at=None).update(ended_at=timezone.now(), end=end, problem=problem))
+
+
+def true_status(job_id: int) -> Status:
+    """Return the status of a job without an open operation: what we last knew of it on Flink."""
+    job = Job.objects.select_related("current_run").get(pk=job_id)
+    run = job.current_run
+    if run is None:
+        return Status.STOPPED if job.last_version_number else Status(job.status)
+    if run.ended_at:
+        return status_after(RunEnd(run.end))
+    # A run that Flink has never confirmed isn't shown as running; it stays open until we know (G2).
+    return Status.RUNNING if run.flink_state else Status.STOPPED
+
+
+def update_job(job_id: int, **fields: Any) -> None:
+    Job.objects.filter(pk=job_id).update(**fields, changed_at=Now())
+
+
+def problem_of(error: EngineError) -> Problem:
+    """Keep what the engine said."""
+    return Problem.objects.create(code="flink", summary=error.summary, trace=error.trace)
+
+
+def problem(code: str, summary: str = "", trace: str = "", **values: Any) -> Problem:
+    """Keep a problem of our own (a code of jobs/advice.py)."""
+    return Problem.objects.create(code=code, values=values, summary=summary, trace=trace)
+
+
+def deadline(step: Step) -> datetime:
+    key = "ending" if step == Step.WITHDRAWING else str(step)
+    return timezone.now() + timedelta(seconds=settings.STEP_DEADLINE_SECONDS[key])
+
+
+def is_late(operation: Operation) -> bool:
+    return operation.deadline_at is not None and operation.deadline_at < timezone.now()
+
+
+def soon() -> datetime:
+    return timezone.now() + timedelta(seconds=FALLBACK_SECONDS)
+
+
+def complete_snapshot(snapshot: Snapshot, location: str, size_bytes: int | None) -> bool:
+    """Write down where a snapshot lies (G3); False when it was already settled."""
+    return bool(
+        Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.CREATING).update(
+            state=Snapshot.State.COMPLETED, location=location, size_bytes=size_bytes, ended_at=timezone.now()
+        )
+    )
+
+
+def fail_snapshot(snapshot: Snapshot, why: Problem | None) -> bool:
+    return bool(
+        Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.CREATING).update(
+            state=Snapshot.State.FAILED, problem=why, ended_at=timezone.now()
+        )
+    )

@@ -1,0 +1,122 @@
+"""The rule of the true state: what Flink says of a job that nobody is operating is what the job is."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from clusters.engine import Engine, JobSight, JobState, NotFound, Refused
+from clusters.models import FlinkEndpoint
+from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.operations.record import close_run, note, problem, true_status, update_job
+from jobs.operations.run import failure_of
+from jobs.states import RunEnd, Status
+
+
+def remember(run: Run, sight: JobSight | None) -> bool:
+    """Keep what Flink shows of a run, if it is new; return whether it is missing for so long that it is gone."""
+    if sight is None:
+        if run.missing_since is None:
+            run.missing_since = timezone.now()
+            Run.objects.filter(pk=run.pk).update(missing_since=run.missing_since)
+        return timezone.now() - run.missing_since >= timedelta(seconds=settings.LOST_AFTER_SECONDS)
+    seen = {
+        "flink_state": str(sight.state),
+        "tasks_up": sight.tasks_up,
+        "tasks_total": sight.tasks_total,
+        "missing_since": None,
+    }
+    if any(getattr(run, name) != value for name, value in seen.items()):
+        Run.objects.filter(pk=run.pk).update(**seen)
+        update_job(run.job_id)
+        for name, value in seen.items():
+            setattr(run, name, value)
+    return False
+
+
+def settle(run: Run, engine: Engine, sight: JobSight | None, is_gone: bool) -> None:
+    """Bring a job without an open operation to the state that Flink shows."""
+    if sight is None:
+        _settle_missing(run, engine, is_gone)
+    elif sight.state.is_over:
+        why, end = _how_it_ended(run, engine, sight)
+        _close(run, end, why)
+    elif run.job.status != Status.RUNNING:
+        # It lives though we had given it up: a submission whose answer was lost, or a JobManager that came back.
+        Run.objects.filter(pk=run.pk, started_at=None).update(started_at=sight.started_at)
+        _show(run)
+
+
+def _settle_missing(run: Run, engine: Engine, is_gone: bool) -> None:
+    if not run.flink_state:
+        # Asked for once, never confirmed. The overview may be a moment old, so look once more by id.
+        try:
+            engine.job(run.flink_job_id)
+        except NotFound:
+            _close(run, RunEnd.NEVER_STARTED, run.job.problem)
+    elif is_gone:
+        _close(run, RunEnd.LOST, problem("lost", cluster=run.endpoint.cluster.name))
+
+
+def _how_it_ended(run: Run, engine: Engine, sight: JobSight) -> tuple[Problem | None, RunEnd]:
+    if sight.state == JobState.FAILED:
+        return failure_of(engine, run), RunEnd.FAILED
+    if sight.state == JobState.CANCELED:
+        return problem("cancelled-outside"), RunEnd.CANCELLED
+    stopped = run.snapshots.filter(source=Snapshot.Source.STOP).exclude(state=Snapshot.State.FAILED).exists()
+    return None, RunEnd.STOPPED if stopped else RunEnd.FINISHED
+
+
+@transaction.atomic
+def _close(run: Run, end: RunEnd, why: Problem | None) -> None:
+    job = Job.objects.select_for_update().get(pk=run.job_id)
+    # A newer click goes first: an operation that was opened since our look judges this run itself.
+    if not job.is_busy and close_run(run.pk, end, why):
+        update_job(job.pk, status=true_status(job.pk), problem=why)
+
+
+@transaction.atomic
+def _show(run: Run) -> None:
+    job = Job.objects.select_for_update().get(pk=run.job_id)
+    if not job.is_busy:
+        update_job(job.pk, status=true_status(job.pk), problem=None)
+
+
+def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, JobSight], watched: set[str]) -> None:
+    """Deal with live jobs of ours whose run has ended in our book: adopt what was lost, cancel what was taken back (G2)."""
+    alive = [job_id for job_id, sight in sights.items() if not sight.state.is_over and job_id not in watched]
+    if not alive:
+        return
+    ended = Run.objects.filter(flink_job_id__in=alive, endpoint=endpoint).exclude(ended_at=None)
+    for run in ended.select_related("job"):
+        if run.end == RunEnd.LOST and _adopt(run, sights[run.flink_job_id]):
+            continue
+        # A run that has just ended may still stand in this look; cancelling it once more does nothing.
+        try:
+            engine.cancel(run.flink_job_id)
+        except (NotFound, Refused):
+            continue
+        operation = Operation.objects.filter(run=run).first()
+        if operation:
+            note(operation, OperationStep.Event.STRAY_CANCELLED)
+
+
+@transaction.atomic
+def _adopt(run: Run, sight: JobSight) -> bool:
+    """Take a run that was held for lost back, unless the job has been started anew since."""
+    job = Job.objects.select_for_update().get(pk=run.job_id)
+    if job.is_busy or job.current_run_id != run.pk or job.deleted_at:
+        return False
+    Run.objects.filter(pk=run.pk).update(
+        ended_at=None, end="", problem=None, missing_since=None, flink_state=sight.state
+    )
+    update_job(job.pk, status=true_status(job.pk), problem=None)
+    return True
+
+
+def touch_jobs(endpoint: FlinkEndpoint) -> None:
+    """Let pages show anew all live jobs of an endpoint that has just gone or come back."""
+    Job.objects.filter(endpoint=endpoint, current_run__ended_at=None).update(changed_at=Now())

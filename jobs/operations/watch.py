@@ -1,0 +1,133 @@
+"""The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
+
+import logging
+from datetime import timedelta
+
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from clusters.engine import Engine, JobSight, Unanswered, Unreachable
+from clusters.models import FlinkEndpoint
+from jobs.models import Operation, Run, Snapshot
+from jobs.operations import truth
+from jobs.operations.follow import follow
+from jobs.operations.record import ENDPOINT_LOCK, Event, alone, end, follow_up, is_late, note, problem
+from jobs.operations.run import settle_start
+from jobs.operations.stop import settle_end, settle_snapshot
+from jobs.states import WATCHED_STEPS, Outcome, RunEnd, Step
+
+log = logging.getLogger(__name__)
+
+BACK_OFF_LIMIT_SECONDS = 10
+
+
+def watch(endpoint_id: int) -> None:
+    """Look at one endpoint and settle what can be settled. Anybody may call this at any time, any number of times."""
+    with alone(ENDPOINT_LOCK, endpoint_id) as mine:
+        endpoint = FlinkEndpoint.objects.filter(pk=endpoint_id).first()
+        if mine and endpoint:
+            FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
+            Look(endpoint).take()
+
+
+class Look:
+    """One look: our rows first, then Flink, so that a job that is started in between is never taken for lost."""
+
+    def __init__(self, endpoint: FlinkEndpoint) -> None:
+        self.endpoint = endpoint
+        self.engine: Engine = endpoint.engine()
+        open_runs = Run.objects.filter(endpoint=endpoint, ended_at=None)
+        self.runs = list(open_runs.select_related("job", "version", "restored_from"))
+        waiting = Operation.objects.filter(ended_at=None, run__endpoint=endpoint)
+        self.operations = {
+            one.run_id: one
+            for one in waiting.select_related(
+                "job__problem", "problem", "snapshot__run", "run__restored_from", "run__endpoint__cluster"
+            )
+        }
+        creating = Snapshot.objects.filter(state=Snapshot.State.CREATING, run__endpoint=endpoint)
+        self.snapshots = {one.run_id: one for one in creating.exclude(asked_at=None).select_related("run")}
+
+    def take(self) -> None:
+        try:
+            self.sights = self.engine.jobs()
+        except (Unreachable, Unanswered) as error:
+            self._unreachable(error.summary)
+            return
+        self._reached()
+        for run in self.runs:
+            self._safely(run)
+        self._follow_snapshots_of_ended_runs()
+        truth.end_strays(self.endpoint, self.engine, self.sights, {run.flink_job_id for run in self.runs})
+        if any(one.step in WATCHED_STEPS for one in self.operations.values()):
+            follow_up(self.endpoint)
+
+    def _safely(self, run: Run) -> None:
+        """Settle one run; whatever goes wrong with it never holds up the others."""
+        try:
+            self._settle(run)
+        except (Unreachable, Unanswered) as error:
+            log.warning("No answer about %s: %s", run, error.summary)
+        except Exception:
+            log.exception("Could not settle %s", run)
+
+    def _settle(self, run: Run) -> None:
+        operation = self.operations.get(run.pk)
+        if operation and operation.step == Step.SUBMITTING:
+            return
+        sight = self.sights.get(run.flink_job_id)
+        is_gone = truth.remember(run, sight)
+        snapshot = self.snapshots.get(run.pk)
+        if snapshot:
+            waits = operation if operation and operation.step == Step.SNAPSHOTTING else None
+            follow(snapshot, self.engine, sight, waits, is_gone)
+        if operation is None:
+            truth.settle(run, self.engine, sight, is_gone)
+        elif operation.step in WATCHED_STEPS:
+            self._settle_operation(operation, run, sight, is_gone)
+
+    def _settle_operation(self, operation: Operation, run: Run, sight: JobSight | None, is_gone: bool) -> None:
+        if operation.step == Step.ENDING:
+            settle_end(operation, self.engine, sight, is_gone)
+        elif operation.step == Step.SNAPSHOTTING:
+            settle_snapshot(operation, self.engine, sight)
+        elif sight:
+            settle_start(operation, self.engine, sight)
+        elif is_gone:
+            end(operation, Outcome.FAILED, problem("lost", cluster=self.endpoint.cluster.name), RunEnd.LOST)
+
+    def _follow_snapshots_of_ended_runs(self) -> None:
+        watched = {run.pk for run in self.runs}
+        for snapshot in self.snapshots.values():
+            if snapshot.run_id in watched:
+                continue
+            sight = self.sights.get(snapshot.run.flink_job_id)
+            try:
+                follow(snapshot, self.engine, sight, None, is_gone=sight is None)
+            except (Unreachable, Unanswered) as error:
+                log.warning("No answer about %s: %s", snapshot, error.summary)
+
+    def _reached(self) -> None:
+        FlinkEndpoint.objects.filter(pk=self.endpoint.pk).update(
+            seen_at=Now(), unreachable_since=None, unreachable_reason="", failed_looks=0
+        )
+        if self.endpoint.unreachable_since:
+            truth.touch_jobs(self.endpoint)
+
+    def _unreachable(self, reason: str) -> None:
+        """Keep the last known states, say since when they are old, and come back with growing distance."""
+        pause = min(BACK_OFF_LIMIT_SECONDS, 2 ** min(self.endpoint.failed_looks, 4))
+        FlinkEndpoint.objects.filter(pk=self.endpoint.pk).update(
+            unreachable_since=Coalesce("unreachable_since", Now()),
+            unreachable_reason=reason[:1000],
+            failed_looks=F("failed_looks") + 1,
+            look_at=timezone.now() + timedelta(seconds=pause),
+        )
+        if not self.endpoint.unreachable_since:
+            truth.touch_jobs(self.endpoint)
+        for operation in self.operations.values():
+            if operation.step in WATCHED_STEPS and is_late(operation):
+                note(operation, Event.TOO_LATE, reason)
+                why = problem("cluster-unreachable", summary=reason, cluster=self.endpoint.cluster.name)
+                end(operation, Outcome.FAILED, why)

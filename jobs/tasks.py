@@ -1,0 +1,54 @@
+"""What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from clusters.models import FlinkEndpoint
+from jobs import operations
+from jobs.models import Operation
+from jobs.operations.record import wake
+from jobs.states import ASKING_STEPS
+from oceanus_console.models import Heartbeat
+
+BUSY_SECONDS, QUIET_SECONDS = 1, 5
+# An operation that a worker has in hand is offered again after this; if he lives, the second one goes away at once.
+REOFFER_SECONDS = 3
+
+
+@shared_task(name="jobs.tick")
+def tick() -> None:
+    """Find what is due: operations that nobody carries on, endpoints that nobody has looked at (G5, G6)."""
+    Heartbeat.record("worker")
+    now = timezone.now()
+    for pk in due_operations():
+        # Believe the row count: of two ticks at once, one sends.
+        if Operation.objects.filter(pk=pk, look_at__lte=now, ended_at=None).update(
+            look_at=now + timedelta(seconds=REOFFER_SECONDS)
+        ):
+            wake("jobs.perform", pk)
+    busy = Operation.objects.filter(ended_at=None, run__endpoint=OuterRef("pk"))
+    due = FlinkEndpoint.objects.filter(Q(look_at=None) | Q(look_at__lte=now)).annotate(busy=Exists(busy))
+    for endpoint in due:
+        pause = timedelta(seconds=BUSY_SECONDS if endpoint.busy else QUIET_SECONDS)
+        # A quarter second of slack: the next tick comes a hair early as often as late.
+        same = FlinkEndpoint.objects.filter(pk=endpoint.pk, look_at=endpoint.look_at)
+        if same.update(look_at=now + pause - timedelta(seconds=0.25)):
+            wake("jobs.watch", endpoint.pk)
+
+
+def due_operations() -> list[int]:
+    open_ones = Operation.objects.filter(ended_at=None, step__in=ASKING_STEPS, look_at__lte=timezone.now())
+    return list(open_ones.order_by("pk").values_list("pk", flat=True)[:1000])
+
+
+@shared_task(name="jobs.perform")
+def perform(operation_id: int) -> None:
+    operations.perform(operation_id)
+
+
+@shared_task(name="jobs.watch")
+def watch(endpoint_id: int) -> None:
+    operations.watch(endpoint_id)
