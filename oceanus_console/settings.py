@@ -1,6 +1,5 @@
 """Settings, in Django's order. What differs between machines comes from the environment (README, "Configure")."""
 
-import os
 from pathlib import Path
 
 import environ
@@ -71,7 +70,7 @@ TEMPLATES = [
 DATABASES = {
     "default": env.db_url("DATABASE_URL")
     if env.str("DATABASE_URL", default="")
-    else {"ENGINE": "django.db.backends.postgresql", "NAME": "console", "USER": "console", "HOST": str(HOME / "run")}
+    else {"ENGINE": "django.db.backends.postgresql", "NAME": "console", "USER": "console", "HOST": str(HOME / "run" / "postgres")}
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,0 +1,34 @@
+"""Celery wakes steps up and nothing else; what is to be done stands in PostgreSQL."""
+
+import os
+import time
+import warnings
+from typing import Any
+
+from celery import Celery
+from celery.beat import Scheduler
+from celery.platforms import SecurityWarning
+from django.apps import apps
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
+# The embedded console may run as root (in a container, say), and its broker is reached over a private socket.
+warnings.filterwarnings("ignore", category=SecurityWarning)
+
+app = Celery("oceanus_console")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+HEARTBEAT_SECONDS = 2.0
+
+
+class BeatingScheduler(Scheduler):
+    """Keep the schedule in memory (it is constant), and record every 2 s that beat is there."""
+
+    recorded_at = 0.0
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        seconds: float = super().tick(*args, **kwargs)
+        if time.monotonic() - self.recorded_at >= HEARTBEAT_SECONDS:
+            self.recorded_at = time.monotonic()
+            apps.get_model("oceanus_console", "Heartbeat").record("beat")
+        return min(seconds, HEARTBEAT_SECONDS)
