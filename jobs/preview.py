@@ -1,0 +1,75 @@
+"""The newest results of a job that writes files, for its page. Only files below the data directory are ever read."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+from jobs.models import Job, Version
+from jobs.sql import ScriptError, split
+
+MAX_FILES, MAX_LINES, MAX_BYTES = 3, 20, 64_000
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    path: str  # below the data directory
+    written_at: datetime
+    lines: list[str]
+
+
+def newest_results(job: Job) -> list[Preview]:
+    """Return the last lines of the newest files that the job's running (else latest) version has written."""
+    version = job.current_run.version if job.current_run else job.versions.first()
+    if version is None:
+        return []
+    files = sorted(_finished_files(version), key=lambda one: one.stat().st_mtime, reverse=True)
+    return [_preview(one) for one in files[:MAX_FILES]]
+
+
+def sink_directories(version: Version) -> list[Path]:
+    """Return the directories of the filesystem sinks, those below the data directory only."""
+    try:
+        statements = split(version.sql)
+    except ScriptError:
+        return []
+    written = {name for one in statements if one.kind == "insert" for name in _target(one.text)}
+    found = []
+    for one in statements:
+        table = re.match(r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(\w+)`?", one.text, re.IGNORECASE)
+        path = re.search(r"'path'\s*=\s*'([^']+)'", one.text)
+        if table and path and table.group(1).lower() in written and (directory := _allowed(path.group(1))):
+            found.append(directory)
+    return found
+
+
+def _target(insert: str) -> list[str]:
+    found = re.match(r"INSERT\s+(?:INTO|OVERWRITE)\s+`?(\w+)`?", insert, re.IGNORECASE)
+    return [found.group(1).lower()] if found else []
+
+
+def _allowed(uri: str) -> Path | None:
+    parts = urlsplit(uri)
+    path = Path(unquote(parts.path)).resolve()
+    allowed = settings.DATA_DIRECTORY.resolve()
+    return path if parts.scheme in ("", "file") and path.is_relative_to(allowed) and path.is_dir() else None
+
+
+def _finished_files(version: Version) -> Iterator[Path]:
+    for directory in sink_directories(version):
+        for one in directory.rglob("*"):
+            # Flink hides what is not committed yet behind a dot or an underscore.
+            if one.is_file() and not one.is_symlink() and one.name[0] not in "._":
+                yield one
+
+
+def _preview(path: Path) -> Preview:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_BYTES))
+        lines = file.read(MAX_BYTES).decode(errors="replace").splitlines()
+    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return Preview(str(path.relative_to(settings.DATA_DIRECTORY.resolve())), written_at, lines[-MAX_LINES:])
