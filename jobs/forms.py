@@ -42,7 +42,7 @@ class PropertiesField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         found: dict[str, str] = {}
-        for number, line in enumerate(super().to_python(value).splitlines(), start=1):
+        for number, line in enumerate((super().to_python(value) or "").splitlines(), start=1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             key, colon, text = (part.strip() for part in line.partition(":"))
@@ -88,7 +88,7 @@ class NewJobForm(forms.Form):
         field.queryset = choices.order_by("cluster__name", "-is_default", "flink_version")
 
 
-class DraftForm(forms.ModelForm[Draft]):
+class DraftForm(forms.ModelForm):
     """The editor. `revision` is the save that the text began from, so that two people can't overwrite each other unseen."""
 
     revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31 - 1)
@@ -119,8 +119,9 @@ class DraftForm(forms.ModelForm[Draft]):
         specs = {"jobmanager_spec": Decimal(1), "taskmanager_spec": Decimal(1)}
         return specs | {name: value for name, value in self.cleaned_data.items() if name != "revision"}
 
-    def _post_clean(self) -> None:
-        """Leave the stored draft alone: the act writes it. Only the model's validators are wanted, and the fields have them."""
+    def clean_sql(self) -> str:
+        """Return the script with the line ends that Flink counts lines by; browsers send CRLF."""
+        return str(self.cleaned_data["sql"]).replace("\r\n", "\n")
 
 
 class PublishForm(forms.Form):

@@ -1,3 +1,11 @@
-from django.urls import path
+from django.contrib import admin
+from django.urls import include, path
 
-urlpatterns: list = []
+from oceanus_console.health import healthz
+
+urlpatterns = [
+    path("", include("workspaces.urls")),
+    path("", include("jobs.urls")),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+]

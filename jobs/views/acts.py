@@ -1,0 +1,158 @@
+"""A dialog per act: GET asks, POST does. The same address answers a fragment to htmx and a page to everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from jobs import operations
+from jobs.advice import explain
+from jobs.forms import PublishForm, RunForm, SnapshotForm, StopForm
+from jobs.models import Job
+from jobs.states import Action
+from jobs.views.answers import close_dialog, leave_to, show_dialog
+from jobs.views.visit import Request, job_of, operable_job_of
+
+asks_and_does = require_http_methods(["GET", "POST"])
+
+
+@asks_and_does
+def publish(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+    form = PublishForm(_posted(request))
+
+    def do() -> HttpResponse:
+        version = operations.publish(request.user, job, form.cleaned_data["note"])
+        return _go_on(request, job, version.number)
+
+    draft = getattr(job, "draft", None)
+    context = {"draft": draft, "next_number": job.last_version_number + 1}
+    return _dialog(request, job, Action.PUBLISH, form, do, context)
+
+
+@asks_and_does
+def run(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+    form = RunForm(_posted(request), job=job, initial={"version": _wanted_version(request, job)})
+    form.initial["start"] = RunForm.LATEST if form.snapshots else RunForm.NONE
+
+    def do() -> HttpResponse:
+        chosen = form.cleaned_data
+        operations.run(
+            request.user,
+            job,
+            chosen["version"],
+            chosen["snapshot"],
+            allow_non_restored_state=chosen["allow_non_restored_state"],
+        )
+        return close_dialog(request, job, _("%(job)s is being started.") % {"job": job.name})
+
+    context = {"support_url": settings.SUPPORT_URL}
+    return _dialog(request, job, Action.RUN, form, do, context)
+
+
+@asks_and_does
+def stop(request: Request, serial: str) -> HttpResponse:
+    """Stop the job; with ?next=3 the dialog goes on to running version 3."""
+    job = operable_job_of(request, serial)
+    form = StopForm(_posted(request))
+    next_number = request.GET.get("next", "")
+
+    def do() -> HttpResponse:
+        operations.stop(request.user, job, form.cleaned_data["with_snapshot"])
+        if next_number.isdecimal():
+            return _go_on(request, job, int(next_number))
+        return close_dialog(request, job, _("%(job)s is being stopped.") % {"job": job.name})
+
+    return _dialog(request, job, Action.STOP, form, do, {"next_number": next_number if next_number.isdecimal() else ""})
+
+
+@asks_and_does
+def snapshot(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+    form = SnapshotForm(_posted(request))
+
+    def do() -> HttpResponse:
+        operations.snapshot(request.user, job, form.cleaned_data["description"])
+        return close_dialog(request, job, _("A snapshot of %(job)s is being created.") % {"job": job.name})
+
+    return _dialog(request, job, Action.SNAPSHOT, form, do)
+
+
+@asks_and_does
+def cancel(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+
+    def do() -> HttpResponse:
+        operations.cancel(request.user, job)
+        return close_dialog(request, job, _("The start of %(job)s is being cancelled.") % {"job": job.name})
+
+    return _dialog(request, job, Action.CANCEL, forms.Form(_posted(request)), do)
+
+
+@asks_and_does
+def delete(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+
+    def do() -> HttpResponse:
+        operations.delete(request.user, job)
+        return leave_to(request, redirect("jobs", job.workspace.serial), _("%(job)s was deleted.") % {"job": job.name})
+
+    context = {"snapshots": job.snapshots.count()}
+    return _dialog(request, job, Action.DELETE, forms.Form(_posted(request)), do, context)
+
+
+@require_GET
+def next_step(request: Request, serial: str, number: int) -> HttpResponse:
+    """Show what comes after a publication: run the new version, or stop the one that runs first and follow its end."""
+    job = job_of(request, serial)
+    get_object_or_404(job.versions, number=number)
+    context = {
+        "job": job,
+        "workspace": job.workspace,
+        "number": number,
+        "form": StopForm(),
+        "explanation": explain(job.problem) if job.problem else None,
+    }
+    return show_dialog(request, "jobs/_next.html", context)
+
+
+def _dialog(
+    request: Request,
+    job: Job,
+    action: Action,
+    form: forms.Form,
+    do: Callable[[], HttpResponse],
+    context: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """Do the act when its form was sent and is right; else show the dialog, with the reason when it can't be done."""
+    refusal = job.why_not(action)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return do()
+        except operations.Refusal as no:
+            refusal = no.message
+    shared = {"job": job, "workspace": job.workspace, "form": form, "refusal": refusal, "is_possible": job.may(action)}
+    return show_dialog(request, f"jobs/_{action}.html", shared | (context or {}), invalid=request.method == "POST")
+
+
+def _posted(request: Request) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
+
+
+def _wanted_version(request: Request, job: Job) -> int:
+    wanted = request.GET.get("version", "")
+    return int(wanted) if wanted.isdecimal() and len(wanted) < 9 else job.last_version_number
+
+
+def _go_on(request: Request, job: Job, number: int) -> HttpResponse:
+    if request.htmx:
+        return next_step.__wrapped__(request, job.serial, number)  # type: ignore[attr-defined]
+    return redirect("next-step", job.serial, number)

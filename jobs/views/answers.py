@@ -1,0 +1,48 @@
+"""How views answer: a dialog as a fragment or as a page, and what follows a dialog that did its work."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+
+from jobs.models import Job
+from jobs.views.visit import Request, job_of
+
+
+def show_dialog(request: Request, fragment: str, context: dict[str, Any], *, invalid: bool = False) -> HttpResponse:
+    """Answer the fragment to htmx, and a page around it to a browser without JavaScript; 422 when the form was refused."""
+    template = fragment if request.htmx else "jobs/dialog.html"
+    return render(request, template, context | {"fragment": fragment}, status=422 if invalid else 200)
+
+
+def leave_to(request: Request, target: HttpResponseRedirect, message: str) -> HttpResponse:
+    """Go to another page, which shows `message`."""
+    messages.success(request, message)
+    return HttpResponseClientRedirect(target.url) if request.htmx else target
+
+
+def close_dialog(request: Request, job: Job, message: str) -> HttpResponse:
+    """Close the dialog, show `message`, and swap what the page under it shows of the job; without htmx go to the job."""
+    target = HttpResponseRedirect(reverse("job", args=[job.serial]))
+    if not request.htmx:
+        return leave_to(request, target, message)
+    job = job_of(request, job.serial)
+    is_list = (request.htmx.current_url_abs_path or "").startswith("/spaces/")
+    context = {
+        "job": job,
+        "workspace": job.workspace,
+        "can_operate": True,
+        "message": message,
+        "is_list": is_list,
+        "oob": True,
+    }
+    answer = render(request, "jobs/_done.html", context)
+    answer["HX-Reswap"] = "none"
+    answer["HX-Trigger"] = json.dumps({"console:close-dialog": True})
+    return answer

@@ -1,0 +1,123 @@
+"""One job: its overview and the tabs that list what happened to it, live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from jobs.advice import explain
+from jobs.models import Job, Operation
+from jobs.preview import newest_results
+from jobs.views.listing import COMMIT_LAG
+from jobs.views.visit import Request, job_of
+from workspaces.models import May
+
+PAGE_SIZE = 20
+
+
+@require_GET
+def overview(request: Request, serial: str) -> HttpResponse:
+    return _tab(request, job_of(request, serial), "overview")
+
+
+@require_GET
+def snapshots(request: Request, serial: str) -> HttpResponse:
+    return _tab(request, job_of(request, serial), "snapshots")
+
+
+@require_GET
+def runs(request: Request, serial: str) -> HttpResponse:
+    return _tab(request, job_of(request, serial), "runs")
+
+
+@require_GET
+def operations(request: Request, serial: str) -> HttpResponse:
+    return _tab(request, job_of(request, serial), "operations")
+
+
+@require_GET
+def poll(request: Request, serial: str) -> HttpResponse:
+    """Answer the head and the body of the open tab when something changed since the page was last told, or 204."""
+    job = job_of(request, serial)
+    told = request.GET.get("seen", "")
+    if told == seen_mark(job) and job.changed_at < timezone.now() - COMMIT_LAG:
+        return HttpResponse(status=204)
+    tab = request.GET.get("tab", "")
+    context = head_context(request, job, tab if tab in BODIES else "draft") | {"oob": True}
+    return render(request, "jobs/_job_poll.html", context | _body(request, job, tab))
+
+
+@require_GET
+def results(request: Request, serial: str) -> HttpResponse:
+    job = job_of(request, serial)
+    return render(request, "jobs/_results.html", {"job": job, "results": newest_results(job)})
+
+
+def head_context(request: Request, job: Job, tab: str) -> dict[str, Any]:
+    """Return what the head of every page of a job needs."""
+    return {
+        "job": job,
+        "workspace": job.workspace,
+        "can_operate": job.workspace.may(request.user, May.OPERATE),
+        "tab": tab,
+        "seen": seen_mark(job),
+    }
+
+
+def seen_mark(job: Job) -> str:
+    """Return the mark of what a page shows of this job."""
+    outage = job.endpoint.unreachable_since
+    return f"{job.changed_at.timestamp():.6f}-{outage.timestamp() if outage else 0:.0f}"
+
+
+def _tab(request: Request, job: Job, tab: str) -> HttpResponse:
+    return render(request, f"jobs/{tab}.html", head_context(request, job, tab) | _body(request, job, tab))
+
+
+def _body(request: Request, job: Job, tab: str) -> dict[str, Any]:
+    return BODIES[tab](request, job) if tab in BODIES else {}
+
+
+def _overview_body(request: Request, job: Job) -> dict[str, Any]:
+    latest = job.operations.select_related("requested_by", "problem").prefetch_related("steps").first()
+    run = job.current_run
+    return {
+        "explanation": explain(job.problem) if job.problem else None,
+        "operation": latest,
+        "restored_from": run.restored_from if run else None,
+        "latest_version": job.versions.select_related("published_by").first(),
+        "results": newest_results(job),
+    }
+
+
+def _snapshots_body(request: Request, job: Job) -> dict[str, Any]:
+    return _page(request, job.snapshots.select_related("run__version", "problem"))
+
+
+def _runs_body(request: Request, job: Job) -> dict[str, Any]:
+    return _page(request, job.runs.select_related("version", "endpoint", "restored_from", "problem"))
+
+
+def _operations_body(request: Request, job: Job) -> dict[str, Any]:
+    told = Operation.objects.filter(job=job).select_related(
+        "requested_by", "cancelled_by", "problem", "run", "snapshot"
+    )
+    return _page(request, told.prefetch_related("steps"))
+
+
+def _page(request: Request, rows: Any) -> dict[str, Any]:
+    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+    return {"page": page, "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)}
+
+
+BODIES = {
+    "overview": _overview_body,
+    "snapshots": _snapshots_body,
+    "runs": _runs_body,
+    "operations": _operations_body,
+}

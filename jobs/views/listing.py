@@ -1,0 +1,179 @@
+"""The list of a workspace's jobs, its live cells, and the form for a new job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from clusters.models import Cluster, FlinkEndpoint
+from jobs.forms import NewJobForm
+from jobs.models import Job, JobQuerySet
+from jobs.operations import Refusal, create_job
+from jobs.states import Status
+from jobs.views.answers import leave_to, show_dialog
+from jobs.views.visit import Request, workspace_of
+from workspaces.models import May, Workspace
+
+SORTS = {
+    "name": "name",
+    "status": "status",
+    "cluster": "cluster__name",
+    "flink": "endpoint__flink_version",
+    "version": "last_version_number",
+    "started": "current_run__started_at",
+    "updated": "updated_at",
+}
+SIZES = (20, 50, 100)
+# A change becomes visible at its commit, up to this long after the time it carries.
+COMMIT_LAG = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the address asks the list for. What can't be understood is taken for not said."""
+
+    search: str
+    status: str
+    sort: str
+    size: int
+    page: str
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Wish:
+        sort, size = query.get("sort", ""), query.get("size", "")
+        return cls(
+            search=query.get("q", "").replace("\0", "").strip()[:100],
+            status=query.get("status", "") if query.get("status") in Status.values else "",
+            sort=sort if sort.removeprefix("-") in SORTS else "-updated",
+            size=int(size) if size in map(str, SIZES) else SIZES[0],
+            page=query.get("page", "1"),
+        )
+
+    def select(self, jobs: JobQuerySet) -> QuerySet[Job]:
+        if self.search:
+            jobs = jobs.filter(Q(name__icontains=self.search) | Q(serial__icontains=self.search))
+        if self.status:
+            jobs = jobs.filter(status=self.status)
+        column = F(SORTS[self.sort.removeprefix("-")])
+        order = column.desc(nulls_last=True) if self.sort.startswith("-") else column.asc(nulls_last=True)
+        return jobs.order_by(order, "-pk")
+
+
+@require_GET
+def jobs(request: Request, serial: str) -> HttpResponse:
+    workspace = get_object_or_404(_watched(request), serial=serial)
+    wish = Wish.of(request.GET)
+    page = Paginator(wish.select(_rows(request, workspace)), wish.size).get_page(wish.page)
+    context = {
+        "workspace": workspace,
+        "can_operate": workspace.may(request.user, May.OPERATE),
+        "wish": wish,
+        "sizes": SIZES,
+        "page": page,
+        "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+        "seen": _seen(workspace),
+        "summary": _summary(workspace),
+    }
+    is_part = request.htmx.target == "listing"
+    return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
+
+
+@require_GET
+def poll(request: Request, serial: str) -> HttpResponse:
+    """Answer the cells that changed since the page was last told, or 204."""
+    workspace = get_object_or_404(_watched(request), serial=serial)
+    told, seen = request.GET.get("seen", ""), _seen(workspace)
+    if told == seen and _newest(workspace) < timezone.now() - COMMIT_LAG:
+        return HttpResponse(status=204)
+    rows = request.GET.getlist("row")[: max(SIZES)]
+    shown = list(_rows(request, workspace).filter(serial__in=[row for row in rows if "\0" not in row]))
+    context = {
+        "workspace": workspace,
+        "can_operate": workspace.may(request.user, May.OPERATE),
+        "changed": [job for job in shown if _is_new(job, told, seen)],
+        "gone": sorted(set(rows) - {job.serial for job in shown}) if len(shown) < len(rows) else [],
+        "rows": rows,
+        "seen": seen,
+        "summary": _summary(workspace),
+        "oob": True,
+    }
+    return render(request, "jobs/_poll.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: Request, serial: str) -> HttpResponse:
+    workspace = workspace_of(request, serial)
+    if not workspace.may(request.user, May.OPERATE):
+        return HttpResponse(status=403)
+    form = NewJobForm(request.POST or None, workspace=workspace)
+    refusal = ""
+    if form.is_valid():
+        endpoint: FlinkEndpoint = form.cleaned_data["endpoint"]
+        try:
+            job = create_job(request.user, workspace, form.cleaned_data["name"], endpoint.cluster, endpoint)
+        except Refusal as no:
+            refusal = no.message
+        else:
+            return leave_to(
+                request, redirect("draft", job.serial), _("The job was created. Write its SQL, then save the draft.")
+            )
+    context: dict[str, Any] = {"workspace": workspace, "form": form, "refusal": refusal}
+    return show_dialog(request, "jobs/_new.html", context, invalid=request.method == "POST")
+
+
+def _rows(request: Request, workspace: Workspace) -> JobQuerySet:
+    return Job.objects.visible_to(request.user).filter(workspace=workspace).for_rows()
+
+
+def _watched(request: Request) -> QuerySet[Workspace]:
+    """Bring along, in one query, all by which a page knows whether it is out of date."""
+    bound = FlinkEndpoint.objects.filter(cluster__workspaces=OuterRef("pk")).order_by()
+    capacity = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by().values("workspaces")
+    outages = bound.exclude(unreachable_since=None).values("cluster__workspaces").annotate(n=Sum(F("pk"))).values("n")
+    return Workspace.objects.visible_to(request.user).annotate(
+        newest=Subquery(Job.objects.filter(workspace=OuterRef("pk")).order_by("-changed_at").values("changed_at")[:1]),
+        outages=Subquery(outages[:1]),
+        total_cu=Subquery(capacity.annotate(total=Sum("total_cu")).values("total")[:1]),
+    )
+
+
+def _newest(workspace: Any) -> datetime:
+    return workspace.newest or workspace.created_at
+
+
+def _seen(workspace: Any) -> str:
+    """Return the mark of what this page shows: the time of the newest change, and which endpoints are out of reach."""
+    return f"{_newest(workspace).timestamp():.6f}-{workspace.outages or 0}"
+
+
+def _is_new(job: Job, told: str, seen: str) -> bool:
+    told_time, _dash, told_outages = told.partition("-")
+    if told_outages != seen.partition("-")[2]:
+        return True
+    try:
+        return job.changed_at.timestamp() > float(told_time) - COMMIT_LAG.total_seconds()
+    except ValueError:
+        return True
+
+
+def _summary(workspace: Any) -> dict[str, Any]:
+    """Count the jobs by status and sum up the CU of what runs, in one query."""
+    live = Q(current_run__isnull=False, current_run__ended_at=None)
+    rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("status")
+    found = {row["status"]: row for row in rows.annotate(n=Count("pk"), cu=Sum("current_run__cu", filter=live))}
+    return {
+        "total": sum(row["n"] for row in found.values()),
+        "counts": [(status, found[status]["n"] if status in found else 0) for status in Status],
+        "used_cu": sum((row["cu"] or Decimal(0) for row in found.values()), Decimal(0)),
+        "total_cu": workspace.total_cu or Decimal(0),
+    }
