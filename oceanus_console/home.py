@@ -1,0 +1,100 @@
+"""The home: the one directory with all that an installation stores."""
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+# Below the ports that the kernel gives to outgoing connections, so that a kept port is seldom taken.
+PORTS = range(20000, 30000)
+
+
+class InUse(Exception):
+    """Say that another console runs on this home."""
+
+
+def make_passable(directory: Path) -> None:
+    """Make a directory that others may pass but not read. PostgreSQL, started by root, runs as somebody else and must get through."""
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only we may read; it changes at once or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write(text)
+    partial.replace(path)
+
+
+def is_free(host: str, port: int) -> bool:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError:
+            return False
+    return True
+
+
+class Home:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run = path / "run"
+
+    @contextlib.contextmanager
+    def ours(self) -> Iterator[None]:
+        """Make the home if there is none, and hold it for the length of a block. Raise InUse."""
+        if not self.path.exists():
+            make_passable(self.path)
+        make_passable(self.run)
+        with (self.run / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise InUse(f"Oceanus Console already runs on {self.path} (process {lock.read().strip()}).") from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def secret_key(self) -> str:
+        path = self.path / "secret_key"
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(50))
+        return path.read_text()
+
+    def ports(self, *names: str) -> Mapping[str, int]:
+        """Return a free port for each name; the same as last time unless somebody took it."""
+        path = self.path / "ports.json"
+        kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        for name in names:
+            while name not in kept or not is_free("127.0.0.1", kept[name]):
+                kept[name] = random.choice([port for port in PORTS if port not in kept.values()])
+        write_private(path, json.dumps(kept))
+        return kept
+
+    def credentials(self, url: str) -> tuple[Path, list[dict[str, str]]]:
+        """Return the file with the address and the first users, and the users. Passwords are made up at the first start."""
+        path = self.path / "credentials.json"
+        content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"users": first_users()}
+        write_private(path, json.dumps({"url": url, "users": content["users"]}, indent=2) + "\n")
+        return path, content["users"]
+
+    def write_environment(self, environment: Mapping[str, str]) -> None:
+        """Note for ./oceanus manage where the embedded services are."""
+        write_private(self.run / "environment.json", json.dumps(environment))
+
+
+def first_users() -> list[dict[str, str]]:
+    roles = {"admin": "super admin", "developer": "developer"}
+    return [{"username": name, "password": secrets.token_urlsafe(12), "role": role} for name, role in roles.items()]

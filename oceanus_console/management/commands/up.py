@@ -1,0 +1,173 @@
+import http.client
+import json
+import os
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import get_commands
+from django.core.management.base import BaseCommand, CommandError
+
+from clusters.local import LocalFlink
+from oceanus_console import embedded
+from oceanus_console.home import Home, InUse, is_free
+from oceanus_console.supervisor import Child, Failed, Log, Supervisor
+
+HEALTHY_WITHIN_SECONDS = 120
+
+
+class Command(BaseCommand):
+    help = "Start the console with all that it needs, and keep it running until Ctrl-C."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="port of the console (default: 8000)")
+
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        os.umask(0o077)
+        home = Home(settings.HOME)
+        try:
+            with home.ours():
+                await_free(host, port)
+                Console(home, host, port).run()
+        except (InUse, Failed, embedded.NotInstalled) as error:
+            raise CommandError(str(error)) from None
+
+
+def await_free(host: str, port: int) -> None:
+    """Wait a moment for the last console's web server to be gone. Raise CommandError if the port stays taken."""
+    deadline = time.monotonic() + 6
+    while not is_free(host, port):
+        if time.monotonic() > deadline:
+            raise CommandError(f"Port {port} on {host} is in use. Stop what uses it, or choose another with --port.")
+        time.sleep(0.2)
+
+
+class Console:
+    """All processes of one console, and where they are."""
+
+    def __init__(self, home: Home, host: str, port: int) -> None:
+        self.home, self.host, self.port = home, host, port
+        self.started_at = time.monotonic()
+        self.log = Log(sys.stdout)
+        self.url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else bracketed(host)}:{port}"
+        self.credentials, self.users = home.credentials(self.url)
+        ports = home.ports("flink", "zookeeper")
+        self.flink = LocalFlink(
+            home=home.path / "flink",
+            distribution=embedded.flink_distribution(),
+            java=embedded.java(),
+            rest_port=ports["flink"],
+            zookeeper_port=ports["zookeeper"],
+        )
+
+    def run(self) -> None:
+        services = []
+        embedded_at = {}
+        if not os.environ.get("DATABASE_URL"):
+            postgres = embedded.Postgres(self.home.path)
+            services.append(postgres.child())
+            embedded_at["DATABASE_URL"] = postgres.url
+        if not os.environ.get("CELERY_BROKER_URL"):
+            valkey = embedded.Valkey(self.home.path)
+            services.append(valkey.child())
+            embedded_at["CELERY_BROKER_URL"] = valkey.url
+        self.home.write_environment(embedded_at)
+        environment = {**self._environment(), **embedded_at}
+        needed = [service.name for service in services if service.name == "postgres"]
+        children = [*services, *embedded.flink_children(self.flink), *self._applications(environment, needed)]
+        self.log.write("oceanus", f"starting on {self.home.path}; Ctrl-C ends it")
+        Supervisor(children, self.log, pids=self.home.run / "pids.json").run(on_ready=self._announce)
+        self.log.write("oceanus", "ended")
+
+    def _environment(self) -> Mapping[str, str]:
+        allowed = os.environ.get("OCEANUS_ALLOWED_HOSTS", "")
+        if not allowed and self.host not in ("127.0.0.1", "localhost", "::1"):
+            allowed = "*" if self.host in ("0.0.0.0", "::") else bracketed(self.host)
+        return {
+            "OCEANUS_HOME": str(self.home.path),
+            "OCEANUS_SECRET_KEY": os.environ.get("OCEANUS_SECRET_KEY") or self.home.secret_key(),
+            # Our own question for the health comes to 127.0.0.1.
+            "OCEANUS_ALLOWED_HOSTS": ",".join(filter(None, [allowed, "localhost", "127.0.0.1", "[::1]", ".localhost"])),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _applications(self, environment: Mapping[str, str], database: list[str]) -> list[Child]:
+        manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+        celery = [
+            *(sys.executable, "-m", "celery", "--quiet", "--workdir", str(settings.BASE_DIR)),
+            "-A",
+            "oceanus_console",
+        ]
+        commands: dict[str, list[str]] = {
+            "migrate": [*manage, "migrate", "--no-input", "--verbosity", "0"],
+            "sample": [*manage, "load_sample", "--flink-url", self.flink.url, "--credentials", str(self.credentials)],
+            "web": [
+                *(sys.executable, "-m", "gunicorn", "oceanus_console.wsgi", "--chdir", str(settings.BASE_DIR)),
+                *("--bind", f"{bracketed(self.host)}:{self.port}", "--worker-class", "gthread"),
+                *("--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5"),
+                *("--log-level", "warning", "--no-control-socket"),
+            ],
+            # Threads: steps wait for Flink most of the time, and each of them ends soon.
+            "worker": [*celery, "worker", "-P", "threads", "-c", "16", "--without-gossip", "--without-mingle"],
+            "beat": [*celery, "beat", "--pidfile", ""],
+        }
+        if "load_sample" not in get_commands():
+            del commands["sample"]
+        tasks = {"migrate": database, "sample": ["migrate"]}
+        children = [
+            Child(
+                name=name,
+                command=lambda command=command: command,  # type: ignore[misc]
+                env=environment,
+                needs=tasks.get(name, ["migrate"]),
+                once=name in tasks,
+                is_ready=(lambda: self._health() is not None) if name == "web" else None,
+                stage=30,
+                orphan_signal=signal.SIGTERM if name == "web" else signal.SIGKILL,
+            )
+            for name, command in commands.items()
+        ]
+        data = Path(sys.prefix) / "sample-data" / "vega_datasets" / "_data"
+        if data.exists():
+            feeder = [sys.executable, str(settings.BASE_DIR / "sample" / "feeder.py"), "--data", str(data),
+                      "--to", str(settings.DATA_DIRECTORY / "sample" / "temperatures")]  # fmt: skip
+            children.append(Child(name="feeder", command=lambda: feeder, stage=20))
+        return children
+
+    def _health(self) -> Mapping[str, Any] | None:
+        """Return what /healthz says, or None if nobody answers."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        connection = http.client.HTTPConnection(host, self.port, timeout=5)
+        try:
+            # The second header: else the console would send us to HTTPS where it is set to.
+            connection.request("GET", "/healthz", headers={"Host": "localhost", "X-Forwarded-Proto": "https"})
+            return json.loads(connection.getresponse().read() or b"{}")
+        except ValueError:
+            return {"missing": ["web: it answers, but not with its health"]}
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+    def _announce(self) -> None:
+        """Wait until all is well, then say where to go and who to be."""
+        deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
+        while (missing := (self._health() or {"missing": ["web"]})["missing"]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if missing:
+            self.log.write("oceanus", f"still missing: {', '.join(missing)}. The messages above may say why.")
+        lines = [f"Oceanus Console is up, after {time.monotonic() - self.started_at:.0f} s.", "", self.url, ""]
+        lines += [f"{user['username']:<12} {user['password']}    ({user['role']})" for user in self.users]
+        lines += ["", f"Also in {self.credentials}. Ctrl-C ends it."]
+        self.log.box(lines)
+
+
+def bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
