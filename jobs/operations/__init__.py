@@ -5,8 +5,8 @@ Every act takes who asks for it first, raises Refusal with a sentence for the us
 
 from jobs.operations.draft import Conflict, check, create_job, delete, publish, save_draft
 from jobs.operations.perform import perform
-from jobs.operations.record import Refusal
-from jobs.operations.run import run
+from jobs.operations.record import Refusal, end
+from jobs.operations.run import run, submission_of
 from jobs.operations.stop import cancel, snapshot, stop
 from jobs.operations.watch import watch
 
@@ -17,11 +17,13 @@ __all__ = [
     "check",
     "create_job",
     "delete",
+    "end",
     "perform",
     "publish",
     "run",
     "save_draft",
     "snapshot",
     "stop",
+    "submission_of",
     "watch",
 ]

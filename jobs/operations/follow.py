@@ -35,7 +35,7 @@ def _trigger_forgotten(
     if _found_elsewhere(snapshot, engine):
         return
     is_alive = sight is not None and not sight.state.is_over
-    if is_alive and operation:
+    if is_alive and operation and operation.snapshot_id == snapshot.pk:
         # The request was forgotten with nothing to show for it: ask again, under the same trigger id.
         move(operation, Step.ASKING, Event.UNANSWERED)
     elif is_alive or sight is not None or is_gone:

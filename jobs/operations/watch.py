@@ -15,7 +15,7 @@ from jobs.operations.follow import follow
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, end, follow_up, is_late, note, problem
 from jobs.operations.run import settle_start
 from jobs.operations.stop import settle_end, settle_snapshot
-from jobs.states import WATCHED_STEPS, Outcome, RunEnd, Step
+from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +79,9 @@ class Look:
         sight = self.sights.get(run.flink_job_id)
         is_gone = truth.remember(run, sight)
         snapshot = self.snapshots.get(run.pk)
-        if snapshot:
-            waits = operation if operation and operation.step == Step.SNAPSHOTTING else None
-            follow(snapshot, self.engine, sight, waits, is_gone)
+        # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
+        if snapshot and not (operation and operation.step in ASKING_STEPS):
+            follow(snapshot, self.engine, sight, operation, is_gone)
         if operation is None:
             truth.settle(run, self.engine, sight, is_gone)
         elif operation.step in WATCHED_STEPS:

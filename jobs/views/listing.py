@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpResponse, QueryDict
@@ -81,6 +82,7 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "sizes": SIZES,
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+        "rows": [job.serial for job in page],
         "seen": _seen(workspace),
         "summary": _summary(workspace),
     }
@@ -100,6 +102,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
     context = {
         "workspace": workspace,
         "can_operate": workspace.may(request.user, May.OPERATE),
+        "wish": Wish.of(request.GET),
         "changed": [job for job in shown if _is_new(job, told, seen)],
         "gone": sorted(set(rows) - {job.serial for job in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
@@ -114,7 +117,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
 def new(request: Request, serial: str) -> HttpResponse:
     workspace = workspace_of(request, serial)
     if not workspace.may(request.user, May.OPERATE):
-        return HttpResponse(status=403)
+        raise PermissionDenied
     form = NewJobForm(request.POST or None, workspace=workspace)
     refusal = ""
     if form.is_valid():

@@ -1,0 +1,162 @@
+"""Who and what the tests are about: alice (developer), bob (same workspace), charlie (elsewhere); a job and a fake Flink."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+
+from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
+from jobs import operations
+from jobs.models import Job, Operation, Run, Snapshot
+from jobs.states import Action
+from tests.fake_flink import FakeFlink
+from workspaces.models import Member, Role, Workspace
+
+SQL = """CREATE TABLE src (id INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
+CREATE TABLE snk (id INT) WITH ('connector' = 'blackhole');
+INSERT INTO snk SELECT id FROM src;
+"""
+PASSWORD = "a long sentence"
+
+
+def pytest_configure() -> None:
+    # Argon2 is slow on purpose; hundreds of test users need none of it.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def workspace(db: None) -> Workspace:
+    return Workspace.objects.create(name="Trading")
+
+
+@pytest.fixture
+def alice(workspace: Workspace) -> User:
+    return make_user("alice", workspace, Role.DEVELOPER)
+
+
+@pytest.fixture
+def bob(workspace: Workspace) -> User:
+    return make_user("bob", workspace, Role.DEVELOPER)
+
+
+@pytest.fixture
+def vera(workspace: Workspace) -> User:
+    return make_user("vera", workspace, Role.VIEWER)
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return make_user("charlie", Workspace.objects.create(name="Elsewhere"), Role.ADMIN)
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create_superuser("root", password=PASSWORD)
+
+
+def make_user(name: str, workspace: Workspace, role: Role) -> User:
+    user = User.objects.create_user(name, password=PASSWORD)
+    Member.objects.create(workspace=workspace, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeFlink]:
+    with FakeFlink() as flink:
+        yield flink
+
+
+@pytest.fixture
+def cluster(workspace: Workspace, tmp_path: Path) -> Cluster:
+    cluster = Cluster.objects.create(name="cluster-a", snapshot_directory=(tmp_path / "snapshots").as_uri())
+    ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
+    return cluster
+
+
+@pytest.fixture
+def endpoint(cluster: Cluster, fake: FakeFlink) -> FlinkEndpoint:
+    return FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url=fake.url)
+
+
+@pytest.fixture(autouse=True)
+def runner_jar(tmp_path: Path, settings: Any) -> None:
+    """The fake Flink takes any file for the runner."""
+    settings.SQL_RUNNER_JAR = tmp_path / "runner.jar"
+    settings.SQL_RUNNER_JAR.write_bytes(b"PK")
+
+
+@pytest.fixture
+def job(alice: User, workspace: Workspace, cluster: Cluster, endpoint: FlinkEndpoint) -> Job:
+    """A stopped job with one published version."""
+    return make_job(alice, workspace, endpoint, "orders")
+
+
+def make_job(user: User, workspace: Workspace, endpoint: FlinkEndpoint, name: str, **values: Any) -> Job:
+    job = operations.create_job(user, workspace, name, endpoint.cluster, endpoint)
+    operations.save_draft(user, job, 0, {"sql": SQL, **values})
+    operations.publish(user, job, "first")
+    return Job.objects.get(pk=job.pk)
+
+
+class Console:
+    """Worker and watcher by hand: what Celery would wake up, the test calls."""
+
+    def __init__(self, job: Job, user: User, endpoint: FlinkEndpoint) -> None:
+        self._job, self.user, self.endpoint = job, user, endpoint
+
+    @property
+    def job(self) -> Job:
+        return Job.objects.select_related("problem", "current_run").get(pk=self._job.pk)
+
+    @property
+    def run(self) -> Run:
+        return Run.objects.filter(job=self._job).latest("number")
+
+    @property
+    def last(self) -> Operation:
+        """The newest operation that touched Flink."""
+        acts = [Action.RUN, Action.STOP, Action.SNAPSHOT]
+        return Operation.objects.filter(job=self._job, action__in=acts).latest("pk")
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return Snapshot.objects.filter(job=self._job).latest("pk")
+
+    def click_run(self, **kwargs: Any) -> Operation:
+        version = self._job.versions.get(number=kwargs.pop("version", 1))
+        return operations.run(self.user, self.job, version, **kwargs)
+
+    def click_stop(self, with_snapshot: bool = True) -> Operation:
+        return operations.stop(self.user, self.job, with_snapshot)
+
+    def click_snapshot(self) -> Operation:
+        return operations.snapshot(self.user, self.job, "before the release")
+
+    def perform(self) -> None:
+        operations.perform(self.last.pk)
+
+    def watch(self) -> None:
+        operations.watch(self.endpoint.pk)
+
+    def settle(self, looks: int = 12) -> None:
+        """Let worker and watcher go on until no operation is open, or for so many looks."""
+        for _look in range(looks):
+            if not Operation.objects.filter(job=self._job, ended_at=None).exists():
+                break
+            self.perform()
+            self.watch()
+
+    def start(self) -> Run:
+        """Run the job until Flink shows it up."""
+        self.click_run()
+        self.settle()
+        assert self.job.status == "running"
+        return self.run
+
+
+@pytest.fixture
+def console(job: Job, alice: User, endpoint: FlinkEndpoint) -> Console:
+    return Console(job, alice, endpoint)

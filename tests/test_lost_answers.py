@@ -1,0 +1,91 @@
+"""Every call of every operation loses its answer once, before or after it was carried out; the result is the same (G2-G5)."""
+
+import pytest
+
+from jobs.models import Operation
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+
+pytestmark = pytest.mark.django_db
+
+CALLS = {
+    "run": [
+        ("GET", r"/overview"),
+        ("GET", r"/jars"),
+        ("POST", r"/jars/upload"),
+        ("POST", r"/jars/[^/]*/run"),
+        ("GET", r"/jobs/overview"),
+    ],
+    "stop-with-snapshot": [
+        ("POST", r"/jobs/[^/]*/stop"),
+        ("GET", r"/jobs/[^/]*/savepoints/.*"),
+        ("GET", r"/jobs/overview"),
+    ],
+    "stop": [("PATCH", r"/jobs/.*"), ("GET", r"/jobs/overview")],
+    "snapshot": [
+        ("POST", r"/jobs/[^/]*/savepoints"),
+        ("GET", r"/jobs/[^/]*/savepoints/.*"),
+        ("GET", r"/jobs/overview"),
+    ],
+    "run-from-snapshot": [("POST", r"/jars/[^/]*/run"), ("GET", r"/jobs/[^/]*/checkpoints")],
+}
+DAMAGES = ["reset_before", "drop_answer", "html", "garbage", "truncated"]
+CASES = [(act, call, damage) for act, calls in CALLS.items() for call in calls for damage in DAMAGES]
+
+
+@pytest.mark.parametrize(
+    ("act", "call", "damage"), CASES, ids=lambda one: "-".join(one) if isinstance(one, tuple) else one
+)
+def test_a_lost_answer_changes_nothing(
+    console: Console, fake: FakeFlink, act: str, call: tuple[str, str], damage: str
+) -> None:
+    prepare(console, act)
+    # Looking is repeated at once by the driver, so it has to be lost twice to be noticed.
+    fake.fault(call, damage, times=2 if call[0] == "GET" else 1)
+    click(console, act)
+    console.settle()
+    check(console, fake, act)
+
+
+@pytest.mark.parametrize("act", ["run", "stop-with-snapshot", "stop", "snapshot", "run-from-snapshot"])
+@pytest.mark.parametrize(("status", "carried_out"), [(500, True), (500, False), (503, True), (503, False)])
+def test_an_answer_of_a_proxy_is_no_answer_of_flink(
+    console: Console, fake: FakeFlink, act: str, status: int, carried_out: bool
+) -> None:
+    prepare(console, act)
+    fake.fault(("*", r"/(jars/[^/]*/run|jobs/[^/]*(/stop|/savepoints)?)"), "status",
+               status=status, body="<h1>Bad gateway</h1>", carried_out=carried_out)  # fmt: skip
+    click(console, act)
+    console.settle()
+    check(console, fake, act)
+
+
+def prepare(console: Console, act: str) -> None:
+    if act == "run":
+        return
+    console.start()
+    if act == "run-from-snapshot":
+        console.click_stop()
+        console.settle()
+
+
+def click(console: Console, act: str) -> Operation:
+    if act == "run":
+        return console.click_run()
+    if act == "run-from-snapshot":
+        return console.click_run(snapshot=console.snapshot)
+    return console.click_snapshot() if act == "snapshot" else console.click_stop(act == "stop-with-snapshot")
+
+
+def check(console: Console, fake: FakeFlink, act: str) -> None:
+    assert console.last.outcome == "succeeded", list(console.last.steps.values_list("step", "event", "detail"))
+    runs = list(console.job.runs.order_by("number"))
+    for run in runs:
+        assert len(fake.submissions(run.flink_job_id)) == 1
+    assert set(fake.jobs) == {run.flink_job_id for run in runs}
+    state = fake.jobs[runs[-1].flink_job_id].state
+    assert (state == "RUNNING") == (console.job.status == "running")
+    assert console.job.status == ("stopped" if act.startswith("stop") else "running")
+    if act in ("stop-with-snapshot", "snapshot"):
+        assert console.snapshot.state == "completed"
+        assert console.job.snapshots.count() == 1

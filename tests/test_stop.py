@@ -1,0 +1,116 @@
+"""Stop, with and without a snapshot. With a snapshot it never becomes a plain cancel (G4)."""
+
+import pytest
+
+from jobs import operations
+from jobs.models import Job, Operation
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_stops_with_a_snapshot(console: Console, fake: FakeFlink) -> None:
+    run = console.start()
+    console.click_stop()
+    assert console.job.status == "operating"
+    console.settle()
+    run.refresh_from_db()
+    assert (console.job.status, run.end, console.last.outcome) == ("stopped", "stopped", "succeeded")
+    assert (console.snapshot.state, console.snapshot.source) == ("completed", "stop")
+    assert console.snapshot.location.startswith("file:/")
+    assert console.snapshot.size_bytes is not None
+    assert fake.seen("PATCH", r"/jobs/.*") == 0
+
+
+def test_it_stops_without_a_snapshot(console: Console, fake: FakeFlink) -> None:
+    run = console.start()
+    console.click_stop(with_snapshot=False)
+    console.settle()
+    run.refresh_from_db()
+    assert (console.job.status, run.end) == ("stopped", "stopped")
+    assert not console.job.snapshots.exists()
+    assert fake.seen("POST", r"/jobs/.*/stop") == 0
+
+
+def test_a_failing_snapshot_leaves_the_job_running_and_tells_why(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    fake.fail_next_savepoint("java.io.IOException: Failed to create savepoint directory at file:/proc/nope")
+    console.click_stop()
+    console.settle()
+    assert console.job.status == "running"
+    assert "Failed to create savepoint directory" in console.job.problem.summary
+    assert (console.last.outcome, console.snapshot.state) == ("failed", "failed")
+    assert fake.jobs[console.run.flink_job_id].state == "RUNNING"
+    assert fake.seen("PATCH", r"/jobs/.*") == 0
+
+
+def test_a_snapshot_that_takes_too_long_leaves_the_job_running_and_is_followed_on(
+    console: Console, fake: FakeFlink
+) -> None:
+    run = console.start()
+    fake.hold_savepoints()
+    console.click_stop()
+    console.settle(3)
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at="2020-01-01T00:00:00Z")
+    console.settle(1)
+    assert (console.job.status, console.last.outcome) == ("running", "failed")
+    assert console.job.problem.code == "snapshot-too-slow"
+    assert fake.seen("PATCH", r"/jobs/.*") == 0
+    fake.release_savepoints()
+    console.watch()
+    console.watch()
+    run.refresh_from_db()
+    assert console.snapshot.state == "completed"
+    assert (console.job.status, run.end) == ("stopped", "stopped")
+
+
+def test_a_snapshot_that_completes_before_the_job_fails_is_kept(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    fake.savepoint_then_fail()
+    console.click_stop()
+    console.settle()
+    assert console.snapshot.state == "completed"
+    assert console.job.status == "failed"
+    assert console.last.outcome == "failed"
+
+
+def test_a_snapshot_that_completes_while_the_job_restarts_is_kept_and_the_job_runs_on(
+    console: Console, fake: FakeFlink
+) -> None:
+    console.start()
+    fake.savepoint_then_fail(state="RUNNING")
+    console.click_stop()
+    console.settle(4)
+    assert console.snapshot.state == "completed"
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at="2020-01-01T00:00:00Z")
+    console.watch()
+    assert (console.job.status, console.job.problem.code) == ("running", "end-too-slow")
+
+
+def test_a_job_that_dies_while_it_is_stopped_shows_its_true_state(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    fake.hold_savepoints()
+    console.click_stop()
+    console.settle(2)
+    fake.fail_job(console.run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    fake.release_savepoints()
+    console.settle()
+    assert console.job.status == "failed"
+    assert console.last.outcome == "failed"
+
+
+def test_a_job_that_has_just_failed_is_not_shown_as_stopped(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    console.click_stop(with_snapshot=False)
+    fake.fail_job(console.run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    console.settle()
+    assert console.job.status == "failed"
+
+
+@pytest.mark.parametrize("status", ["uninitialized", "unpublished", "operating", "stopped", "paused", "failed"])
+def test_it_refuses_the_wrong_state(console: Console, status: str) -> None:
+    console.start()
+    Job.objects.filter(pk=console.job.pk).update(status=status)
+    with pytest.raises(operations.Refusal, match="running"):
+        console.click_stop()
