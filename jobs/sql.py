@@ -31,7 +31,7 @@ class ScriptError(ValueError):
 
 def split(script: str) -> list[Statement]:
     """Split `script` at its semicolons and leave the wrappings of statement sets out. Raise ScriptError."""
-    statements = [one for tokens in _groups(script) for one in _statements(tokens, script)]
+    statements = [one for tokens, end in _groups(script) for one in _statements(tokens, end, script)]
     if not statements:
         raise ScriptError("script-empty", 1)
     if not any(one.kind == "insert" for one in statements):
@@ -51,20 +51,20 @@ def _tokens(script: str) -> list[Token]:
         raise ScriptError("script-unclosed", max(1, script.count("\n") + 1)) from error
 
 
-def _groups(script: str) -> Iterator[list[Token]]:
+def _groups(script: str) -> Iterator[tuple[list[Token], int]]:
+    """Yield the tokens of each statement and where its text ends: hints count as comments, so the last token isn't the end."""
     group: list[Token] = []
     for token in _tokens(script):
-        if token.token_type == TokenType.SEMICOLON:
-            if group:
-                yield group
-            group = []
-        else:
+        if token.token_type != TokenType.SEMICOLON:
             group.append(token)
+        elif group:
+            yield group, token.start
+            group = []
     if group:
-        yield group
+        yield group, len(script)
 
 
-def _statements(tokens: list[Token], script: str) -> Iterator[Statement]:
+def _statements(tokens: list[Token], end: int, script: str) -> Iterator[Statement]:
     tokens = _without_set_wrapping(tokens)
     if not tokens:
         return
@@ -74,7 +74,7 @@ def _statements(tokens: list[Token], script: str) -> Iterator[Statement]:
         return
     if words[0] == "EXECUTE" and words[1:2] == ["INSERT"]:
         tokens, words = tokens[1:], words[1:]
-    text = script[tokens[0].start : tokens[-1].end + 1]
+    text = script[tokens[0].start : end].rstrip()
     yield Statement("insert" if words[0] == "INSERT" else "other", text, _line_of(tokens[0], script))
 
 

@@ -1,0 +1,53 @@
+"""A script taken apart into statements."""
+
+import pytest
+
+from jobs.sql import ScriptError, settings_of, split
+
+
+def test_statements_keep_their_text_and_line() -> None:
+    script = "-- a; b 'c\nCREATE TABLE `x;y` (a STRING COMMENT 'it''s; \\');\n/* d; */ INSERT INTO t\nSELECT a FROM `x;y` WHERE a <> '中;文';\n"
+    create, insert = split(script)
+    assert (create.kind, create.line) == ("other", 2)
+    assert create.text == "CREATE TABLE `x;y` (a STRING COMMENT 'it''s; \\')"
+    assert (insert.kind, insert.line) == ("insert", 3)
+    assert insert.text.endswith("'中;文'")
+
+
+def test_hints_stay() -> None:
+    assert "/*+ OPTIONS('a'=';') */" in split("INSERT INTO t SELECT * FROM s /*+ OPTIONS('a'=';') */")[0].text
+
+
+@pytest.mark.parametrize("script", [
+    "BEGIN STATEMENT SET; INSERT INTO a SELECT 1; INSERT INTO b SELECT 2; END;",
+    "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; INSERT INTO b SELECT 2; END",
+    "EXECUTE INSERT INTO a SELECT 1; INSERT INTO b SELECT 2",
+])  # fmt: skip
+def test_statement_sets_are_unwrapped(script: str) -> None:
+    assert [(one.kind, one.text) for one in split(script)] == [
+        ("insert", "INSERT INTO a SELECT 1"),
+        ("insert", "INSERT INTO b SELECT 2"),
+    ]
+
+
+def test_set_is_a_key_and_a_value() -> None:
+    assert settings_of(split("SET 'table.exec.state.ttl' = '1 h';\nINSERT INTO a SELECT 1")) == {
+        "table.exec.state.ttl": "1 h"
+    }
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "line"),
+    [
+        ("", "script-empty", 1),
+        ("-- nothing\n", "script-empty", 1),
+        ("SELECT 1;\nSELECT 2", "script-no-insert", 2),
+        ("INSERT INTO a SELECT 'b", "script-unclosed", 1),
+        ("INSERT INTO a SELECT `b", "script-unclosed", 1),
+        ("\nSET a = b;\nINSERT INTO a SELECT 1", "script-bad-set", 2),
+    ],
+)
+def test_a_script_that_can_not_be_split_says_why_and_where(script: str, reason: str, line: int) -> None:
+    with pytest.raises(ScriptError) as error:
+        split(script)
+    assert (error.value.reason, error.value.line) == (reason, line)
