@@ -36,8 +36,11 @@ def _do(request: Request, job: Job) -> HttpResponse:
         return _answer(request, job, form, status=422)
     if request.POST.get("do") == "check":
         return _check(request, job, form)
+    # "Save mine over theirs" of the conflict's dialog names the revision that the user has seen.
+    over = request.POST.get("over", "")
+    revision = int(over) if over.isdecimal() and len(over) < 10 else form.cleaned_data["revision"]
     try:
-        saved = operations.save_draft(request.user, job, form.cleaned_data["revision"], form.values())
+        saved = operations.save_draft(request.user, job, revision, form.values())
     except operations.Conflict as conflict:
         return _show_conflict(request, job, form, conflict)
     except operations.Refusal as no:
@@ -94,7 +97,11 @@ def _answer(request: Request, job: Job, form: DraftForm, *, status: int = 200, *
 
 
 def _context(request: Request, job: Job, form: DraftForm, stored: Draft) -> dict[str, Any]:
-    return head_context(request, job, "draft") | {"form": form, "stored": stored, "settings": settings_of(stored)}
+    return head_context(request, job, "draft") | {
+        "form": form,
+        "stored": stored,
+        "stored_settings": settings_of(stored),
+    }
 
 
 def _stored(job: Job) -> Draft:

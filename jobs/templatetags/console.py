@@ -1,0 +1,140 @@
+"""What templates ask of jobs, and how times and amounts are written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from jobs import advice, shown
+from jobs.models import Job, Problem, Run
+from jobs.states import Action, Status
+
+register = template.Library()
+
+
+@register.filter
+def shown_status(job: Job) -> shown.Shown:
+    return shown.shown(job)
+
+
+@register.filter
+def shape(status: str) -> str:
+    """Return the shape that stands for a status in chips and legends."""
+    return shown.SHAPES[Status(status)]
+
+
+@register.filter
+def status_label(status: str) -> str:
+    return str(Status(status).label)
+
+
+@register.filter
+def explained(problem: Problem) -> Any:
+    return advice.explain(problem)
+
+
+@register.filter
+def explained_title(problem: Problem) -> str:
+    return advice.explain(problem).title
+
+
+@register.filter
+def may(job: Job, action: str) -> bool:
+    return job.may(Action(action))
+
+
+@register.filter
+def why_not(job: Job, action: str) -> str:
+    return job.why_not(Action(action))
+
+
+@register.filter
+def flink_page(run: Run) -> str:
+    """Return the address of the run in Flink's dashboard."""
+    kind = "completed" if run.ended_at else "running"
+    return f"{run.endpoint.browser_url.rstrip('/')}/#/job/{kind}/{run.flink_job_id}/overview"
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString | str:
+    """Write a time to the second, in UTC; the browser rewrites it in the user's zone."""
+    if at is None:
+        return "–"
+    text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), text, text)
+
+
+@register.simple_tag
+def run_time(run: Run | None) -> SafeString | str:
+    """Write how long a run has been running; for a live one the browser counts on."""
+    if run is None or run.started_at is None:
+        return "–"
+    if run.ended_at:
+        return clock(run.ended_at - run.started_at)
+    passed = clock(datetime.now(UTC) - run.started_at)
+    return format_html('<span class="num" data-since="{}">{}</span>', run.started_at.isoformat(), passed)
+
+
+@register.filter
+def clock(passed: timedelta | None) -> str:
+    """Write a duration as 4:05, 2:04:05 or 3d 02:04:05; the console's JavaScript writes the same."""
+    if passed is None:
+        return "–"
+    minutes, seconds = divmod(max(0, int(passed.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours:02}:{minutes:02}:{seconds:02}"
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+@register.filter
+def seconds(passed: timedelta | None) -> str:
+    """Write a short duration: tenths below a minute, a clock above."""
+    if passed is None:
+        return "–"
+    total = passed.total_seconds()
+    return _("%(seconds)s s") % {"seconds": f"{total:.1f}"} if total < 60 else clock(passed)
+
+
+@register.filter
+def cu(amount: Decimal | None) -> str:
+    """Write an amount of CU without useless zeros."""
+    return "–" if amount is None else f"{Decimal(amount).normalize():f}"
+
+
+PARAM_NAMES = {
+    "version": gettext_lazy("Version"),
+    "snapshot": gettext_lazy("Snapshot"),
+    "with_snapshot": gettext_lazy("Create a snapshot when stopping"),
+    "allow_non_restored_state": gettext_lazy("Skip state that the new version can't take over"),
+    "description": gettext_lazy("Description"),
+    "note": gettext_lazy("Version note"),
+    "name": gettext_lazy("Job name"),
+    "cluster": gettext_lazy("Cluster"),
+    "flink_version": gettext_lazy("Flink version"),
+    "revision": gettext_lazy("Save number"),
+    "operation": gettext_lazy("Operation"),
+}
+
+
+@register.filter
+def param_name(name: str) -> str:
+    """Return the name of an operation's parameter for people; an unknown one as it is written."""
+    return str(PARAM_NAMES.get(name, name))
+
+
+@register.filter
+def param_value(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value)

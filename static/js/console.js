@@ -1,0 +1,190 @@
+// What HTML and htmx can't do alone. No texts in here: they come from data attributes of the page.
+"use strict";
+const dialog = document.getElementById("dialog");
+const texts = document.body.dataset;
+
+// --- Appearance ---
+document.addEventListener("click", (event) => {
+  const choice = event.target.closest("[data-theme-choice]")?.dataset.themeChoice;
+  if (!choice) return;
+  localStorage.setItem("theme", choice);
+  if (choice === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = choice;
+  event.target.closest("[popover]").hidePopover();
+  document.dispatchEvent(new Event("console:theme"));
+});
+
+// --- Menus and tooltips: popovers, put beside what opens them ---
+const openerOf = (popover) => document.querySelector(`[popovertarget="${popover.id}"]`);
+function place(popover) {
+  const opener = openerOf(popover)?.getBoundingClientRect();
+  if (!opener) return;
+  const box = popover.getBoundingClientRect();
+  const left = popover.dataset.align === "end" ? opener.right - box.width : opener.left;
+  const below = opener.bottom + 4 + box.height <= innerHeight;
+  popover.style.left = `${Math.max(8, Math.min(left, innerWidth - box.width - 8))}px`;
+  popover.style.top = `${below ? opener.bottom + 4 : Math.max(8, opener.top - box.height - 4)}px`;
+}
+document.addEventListener("beforetoggle", (event) => {
+  if (event.newState === "open" && event.target.matches(".menu, .tip")) requestAnimationFrame(() => place(event.target));
+}, true);
+document.addEventListener("scroll", (event) => {
+  for (const one of document.querySelectorAll(":popover-open")) if (!one.contains(event.target)) one.hidePopover();
+}, true);
+let closing = 0;
+const tipOf = (target) => {
+  const opener = target.closest?.("[data-tip]");
+  return opener ? document.getElementById(opener.getAttribute("popovertarget")) : target.closest?.(".tip");
+};
+for (const kind of ["pointerover", "focusin"]) {
+  document.addEventListener(kind, (event) => {
+    const tip = tipOf(event.target);
+    if (!tip || event.pointerType === "touch") return;
+    clearTimeout(closing);
+    if (!tip.matches(":popover-open") && !tip.dataset.shut) tip.showPopover();
+  });
+}
+for (const kind of ["pointerout", "focusout"]) {
+  document.addEventListener(kind, (event) => {
+    const tip = tipOf(event.target);
+    if (!tip || event.pointerType === "touch" || tipOf(event.relatedTarget ?? document.body) === tip) return;
+    closing = setTimeout(() => tip.matches(":popover-open") && !tip.contains(document.activeElement) && tip.hidePopover(), 200);
+  });
+}
+
+// --- The dialog ---
+let opener = null;
+htmx.on("htmx:afterSwap", (event) => {
+  if (event.detail.target !== dialog || dialog.open || !dialog.innerHTML.trim()) return;
+  opener = document.activeElement;
+  dialog.showModal();
+  dialog.querySelector("[autofocus], .wrong input, input:not([type=hidden]), select, [data-go]")?.focus();
+});
+// The poll may have replaced what opened the dialog: then its successor takes the focus.
+dialog.addEventListener("close", () => {
+  dialog.replaceChildren();
+  const key = opener?.getAttribute("popovertarget") ? "popovertarget" : "href";
+  const value = opener?.getAttribute(key);
+  const back = opener?.isConnected ? opener : value && document.querySelector(`[${key}="${CSS.escape(value)}"]`);
+  (back || document.getElementById("main"))?.focus();
+});
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-close-dialog]");
+  if (target && dialog.open) {
+    if (target.tagName === "A") event.preventDefault();
+    setTimeout(() => dialog.close());
+  }
+  if (event.target.closest(".menu [hx-get]")) event.target.closest("[popover]").hidePopover();
+});
+document.body.addEventListener("console:close-dialog", () => dialog.close());
+document.addEventListener("change", (event) => {
+  const picks = event.target.dataset.picks;
+  if (picks) event.target.form.querySelector(`[name="start"][value="${picks}"]`).checked = true;
+});
+
+// --- Toasts ---
+function keepToast(toast) {
+  let timer = setTimeout(() => toast.remove(), 5000);
+  const hold = () => clearTimeout(timer);
+  const go = () => { hold(); timer = setTimeout(() => toast.remove(), 5000); };
+  for (const kind of ["pointerenter", "focusin"]) toast.addEventListener(kind, hold);
+  for (const kind of ["pointerleave", "focusout"]) toast.addEventListener(kind, go);
+  toast.querySelector("[data-close-toast]").addEventListener("click", () => toast.remove());
+}
+function warn(text) {
+  const toast = document.createElement("div");
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "×", className: "icon-button small" });
+  button.dataset.closeToast = "";
+  button.ariaLabel = texts.textClose;
+  toast.className = "toast";
+  toast.dataset.level = "error";
+  toast.append(Object.assign(document.createElement("p"), { textContent: text }), button);
+  document.getElementById("toasts").append(toast);
+  keepToast(toast);
+}
+
+// --- Live parts ---
+const isLive = (element) => element?.closest?.("[data-live]");
+function setLive(state) {
+  const shown = document.getElementById("live-state");
+  if (shown && shown.dataset.state !== state) {
+    shown.dataset.state = state;
+    shown.firstElementChild.textContent = shown.dataset[state];
+  }
+}
+htmx.on("htmx:beforeRequest", (event) => {
+  if (isLive(event.detail.elt) && document.hidden) event.preventDefault();
+});
+document.addEventListener("visibilitychange", () => setLive(document.hidden ? "paused" : "live"));
+htmx.on("htmx:afterRequest", (event) => {
+  if (isLive(event.detail.elt)) setLive(event.detail.successful ? "live" : "reconnecting");
+});
+htmx.on("htmx:responseError", (event) => { if (!isLive(event.detail.elt)) warn(texts.textError); });
+htmx.on("htmx:sendError", (event) => { if (!isLive(event.detail.elt)) warn(texts.textOffline); });
+// What has not changed stays: focus, open menus and tooltips survive.
+htmx.on("htmx:oobBeforeSwap", (event) => {
+  const fresh = event.detail.fragment.firstElementChild;
+  if (fresh && plain(event.detail.target) === plain(fresh)) event.detail.shouldSwap = false;
+});
+function plain(element) {
+  const copy = element.cloneNode(true);
+  copy.removeAttribute("hx-swap-oob");
+  for (const one of copy.querySelectorAll("time, [data-since]")) one.replaceWith(one.getAttribute("datetime") ?? one.dataset.since);
+  for (const one of [copy, ...copy.querySelectorAll("[class], [style]")]) {
+    one.removeAttribute("style");
+    one.className.baseVal ?? (one.className = one.className.replace(/\s*htmx-\w+/g, "").trim());
+  }
+  return copy.outerHTML.replace(/ class=""/g, "").replace(/\s+/g, " ");
+}
+
+// --- Times in the user's zone, and running clocks ---
+const day = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+function tick(root) {
+  const two = (number) => String(number).padStart(2, "0");
+  for (const one of root.querySelectorAll("[data-since]")) {
+    const passed = Math.max(0, Math.floor((Date.now() - Date.parse(one.dataset.since)) / 1000));
+    const [d, h, m, s] = [Math.floor(passed / 86400), Math.floor(passed / 3600) % 24, Math.floor(passed / 60) % 60, passed % 60];
+    one.textContent = d ? `${d}d ${two(h)}:${two(m)}:${two(s)}` : h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  }
+}
+setInterval(() => tick(document), 1000);
+
+htmx.onLoad((root) => {
+  const times = [...root.querySelectorAll("time[datetime]")];
+  if (root.matches("time[datetime]")) times.push(root);
+  for (const one of times) {
+    one.textContent = day.format(new Date(one.dateTime));
+    one.title = `${one.textContent} ${zone}`;
+  }
+  tick(root);
+  const toasts = [...root.querySelectorAll("[data-toast]")];
+  if (root.matches("[data-toast]")) toasts.push(root);
+  toasts.forEach(keepToast);
+});
+
+// --- Small things ---
+document.addEventListener("click", async (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    await navigator.clipboard?.writeText(copy.dataset.copy);
+    copy.classList.add("copied");
+    copy.title = texts.textCopied;
+    setTimeout(() => copy.classList.remove("copied"), 1500);
+  }
+  const fold = event.target.closest("[data-fold]");
+  const sidebar = document.getElementById("sidebar");
+  const isOpen = fold ? !sidebar?.classList.contains("open") : sidebar?.contains(event.target) && sidebar.classList.contains("open");
+  sidebar?.classList.toggle("open", Boolean(isOpen));
+  document.querySelector("[data-fold]")?.setAttribute("aria-expanded", String(Boolean(isOpen)));
+});
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest("input, textarea, select, [contenteditable], .ace_editor");
+  if (event.key === "/" && !isTyping && !dialog.open) {
+    const search = document.getElementById("search");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  }
+});
