@@ -76,7 +76,8 @@ class Run(models.Model):
     @property
     def is_up(self) -> bool:
         """Tell whether all its tasks worked when Flink was last seen."""
-        return self.flink_state == "RUNNING" and self.tasks_total > 0 and self.tasks_up == self.tasks_total
+        has_all_tasks = self.tasks_total > 0 and self.tasks_up == self.tasks_total
+        return self.flink_state == "RUNNING" and has_all_tasks and self.missing_since is None
 
     @property
     def duration(self) -> object:

@@ -129,7 +129,7 @@ def move(operation: Operation, step: Step, event: Event | None = None, detail: s
             note(operation, event, detail)
         update_job(operation.job_id, step=step)
     if step not in WATCHED_STEPS:
-        wake("jobs.perform", operation.pk)
+        transaction.on_commit(lambda: wake("jobs.perform", operation.pk))
     return True
 
 

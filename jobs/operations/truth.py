@@ -22,6 +22,7 @@ def remember(run: Run, sight: JobSight | None) -> bool:
         if run.missing_since is None:
             run.missing_since = timezone.now()
             Run.objects.filter(pk=run.pk).update(missing_since=run.missing_since)
+            update_job(run.job_id)
         return timezone.now() - run.missing_since >= timedelta(seconds=settings.LOST_AFTER_SECONDS)
     seen = {
         "flink_state": str(sight.state),
