@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "lucide",
     "csp",
+    "django_ace",
     "oceanus_console",
     "workspaces",
     "clusters",
@@ -104,7 +105,11 @@ STATICFILES_FINDERS = [
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if env.bool("OCEANUS_PLAIN_STATIC_FILES", default=False)  # tests run without collectstatic
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
 }
 
 CONTENT_SECURITY_POLICY = {

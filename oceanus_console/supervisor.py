@@ -100,6 +100,7 @@ class Process:
         self.child, self.log, self.pool = child, log, pool
         self.state = State.WAITING
         self.popen: subprocess.Popen[bytes] | None = None
+        self.copier: threading.Thread | None = None
         self.command: Future[Sequence[str]] | None = None
         self.probe: Future[bool] | None = None
         self.probe_at = self.trim_at = self.not_before = self.started_at = self.kill_at = 0.0
@@ -153,15 +154,17 @@ class Process:
             start_new_session=True,
         )
         if self.popen.stdout:
-            threading.Thread(target=self._copy_output, args=[self.popen], daemon=True).start()
+            self.copier = threading.Thread(target=self._copy_output, args=[self.popen], daemon=True)
+            self.copier.start()
         elif not isinstance(output, int):
             output.close()
         self.state, self.started_at, self.probe, self.probe_at = State.STARTING, time.monotonic(), None, 0.0
 
     def _copy_output(self, popen: subprocess.Popen[bytes]) -> None:
         assert popen.stdout
-        for line in popen.stdout:
-            self.say(line.decode(errors="replace").rstrip())
+        with popen.stdout:
+            for line in popen.stdout:
+                self.say(line.decode(errors="replace").rstrip())
 
     def _await_ready(self, now: float) -> None:
         if self.child.once:
@@ -302,6 +305,8 @@ class Supervisor:
                 time.sleep(0.02)
             for process in ending:
                 process.kill()
+                if process.copier:
+                    process.copier.join(timeout=1)  # its last words
         self.pool.shutdown(wait=False, cancel_futures=True)
         if self.pids:
             self.pids.unlink(missing_ok=True)
