@@ -111,8 +111,12 @@ class DraftForm(forms.ModelForm):
     def __init__(self, *args: Any, job: Job, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["sql"].strip = False  # type: ignore[attr-defined]
-        if not job.cluster.supports_fine_grained:
-            del self.fields["jobmanager_spec"], self.fields["taskmanager_spec"]
+        for name in ("jobmanager_spec", "taskmanager_spec"):
+            if job.cluster.supports_fine_grained:
+                # The database says 1.00, the choices say 1.
+                self.initial[name] = Decimal(self.initial[name]).normalize()
+            else:
+                del self.fields[name]
 
     def values(self) -> dict[str, object]:
         """Return the definition, by field name. Clusters without fine-grained resources know whole CUs only."""

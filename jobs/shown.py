@@ -26,6 +26,7 @@ class Shown:
     shape: str  # ok, busy, idle, bad or hollow: a shape of static/css/parts.css
     word: str
     progress: str
+    is_of_flink: bool  # what is shown is known from Flink, so it may be out of date when Flink can't be reached
 
 
 def shown(job: Job) -> Shown:
@@ -35,8 +36,8 @@ def shown(job: Job) -> Shown:
     live = run is not None and run.ended_at is None
     if status == Status.RUNNING and run and live and not run.is_up:
         # Flink calls a job RUNNING also while it loops in restarts.
-        return Shown("busy", pgettext("status", "Restarting"), _progress(job, run) or _tasks(run))
-    return Shown(SHAPES[status], str(status.label), _progress(job, run) or _ending(status, run))
+        return Shown("busy", pgettext("status", "Restarting"), _progress(job, run) or _tasks(run), True)
+    return Shown(SHAPES[status], str(status.label), _progress(job, run) or _ending(status, run), live or job.is_busy)
 
 
 def _progress(job: Job, run: Run | None) -> str:

@@ -72,6 +72,14 @@ def moment(at: datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def moment_of_day(at: datetime) -> SafeString:
+    """Write a recent time short: the time of the day, with the day before it when that isn't today."""
+    told, now = at.astimezone(UTC), datetime.now(UTC)
+    text = told.strftime("%H:%M" if told.date() == now.date() else "%m-%d %H:%M")
+    return format_html('<time datetime="{}" data-short>{}</time>', at.isoformat(), text)
+
+
+@register.simple_tag
 def run_time(run: Run | None) -> SafeString | str:
     """Write how long a run has been running; for a live one the browser counts on."""
     if run is None or run.started_at is None:

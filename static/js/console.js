@@ -154,8 +154,9 @@ htmx.onLoad((root) => {
   const times = [...root.querySelectorAll("time[datetime]")];
   if (root.matches("time[datetime]")) times.push(root);
   for (const one of times) {
-    one.textContent = day.format(new Date(one.dateTime));
-    one.title = `${one.textContent} ${zone}`;
+    const text = day.format(new Date(one.dateTime));
+    one.title = `${text} ${zone}`;
+    one.textContent = "short" in one.dataset ? text.slice(text.startsWith(day.format(new Date()).slice(0, 10)) ? 11 : 5, 16) : text;
   }
   tick(root);
   const toasts = [...root.querySelectorAll("[data-toast]")];
