@@ -85,8 +85,6 @@ class LocalFlink:
     """Describe the cluster: its directory, the unpacked distribution (with lib/), the Java, and its ports.
 
     `zookeeper_port` 0 means no high availability: faster to start, and no job survives the JobManager.
-    In `class_archives` the JVMs keep their loaded classes when they end for the first time (which takes 5 to 10 s once):
-    they then start in two thirds of the time, and each takes 50 MB less.
     """
 
     home: Path
@@ -95,7 +93,6 @@ class LocalFlink:
     rest_port: int
     zookeeper_port: int = 0
     slots: int = 32
-    class_archives: Path | None = None
 
     @property
     def url(self) -> str:
@@ -157,11 +154,9 @@ class LocalFlink:
         for directory in (temporary, self._log(role).parent, self._configuration.parent):
             directory.mkdir(parents=True, exist_ok=True)
         self._write_configuration()
-        common = []
-        if self.class_archives:
-            self.class_archives.mkdir(parents=True, exist_ok=True)
-            common = ["-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={self.class_archives / role}.jsa"]
-        common += [
+        # No archive of Flink's classes (-XX:SharedArchiveFile), though it would save a third of the start: with one, Java's
+        # reflection returned null among a class's members, and the compiler inside Flink failed on plain SQL (JDK 21).
+        common = [
             f"-Dlog.file={self._log(role)}",
             f"-Dlog4j.configurationFile=file:{self._configuration.with_name('log4j.properties')}",
             f"-Djava.io.tmpdir={temporary}",

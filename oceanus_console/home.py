@@ -75,13 +75,16 @@ class Home:
 
     def ports(self, *names: str) -> Mapping[str, int]:
         """Return a free port for each name; the same as last time unless somebody took it."""
-        path = self.path / "ports.json"
-        kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+        kept = self.kept_ports()
         for name in names:
             while name not in kept or not is_free("127.0.0.1", kept[name]):
                 kept[name] = random.choice([port for port in PORTS if port not in kept.values()])
-        write_private(path, json.dumps(kept))
+        write_private(self.path / "ports.json", json.dumps(kept))
         return kept
+
+    def kept_ports(self) -> dict[str, int]:
+        path = self.path / "ports.json"
+        return json.loads(path.read_text()) if path.exists() else {}
 
     def credentials(self, url: str) -> tuple[Path, list[dict[str, str]]]:
         """Return the file with the address and the first users, and the users. Passwords are made up at the first start."""

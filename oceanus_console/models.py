@@ -23,8 +23,11 @@ class Heartbeat(models.Model):
         """Say that the process is there. Without a database it says so in the log only: the next beat tries again."""
         try:
             close_old_connections()
-            cls.objects.bulk_create(
-                [cls(name=name, at=timezone.now())], update_conflicts=True, unique_fields=["name"], update_fields=["at"]
+            Heartbeat.objects.bulk_create(
+                [Heartbeat(name=name, at=timezone.now())],
+                update_conflicts=True,
+                unique_fields=["name"],
+                update_fields=["at"],
             )
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The heartbeat of %s was not recorded: %s", name, error)

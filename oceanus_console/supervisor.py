@@ -270,19 +270,13 @@ class Supervisor:
             process.advance(may_start=all(need.is_satisfied for need in needs))
         self._write_pids()
 
-    def run(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Keep the children running until SIGINT, SIGTERM or SIGHUP, then stop them. Raise Failed.
-
-        `on_ready` is called once, in a thread, when all are ready.
-        """
+    def run(self) -> None:
+        """Keep the children running until SIGINT, SIGTERM or SIGHUP, then stop them. Raise Failed."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
         try:
             while not self.stop_asked.is_set():
                 self.tick()
-                if on_ready and self.all_ready:
-                    self.pool.submit(on_ready)
-                    on_ready = None
                 self.stop_asked.wait(0.1)
         finally:
             self.stop()

@@ -23,7 +23,6 @@ def flink() -> Iterator[LocalFlink]:
         distribution=embedded.flink_distribution(),
         java=embedded.java(),
         rest_port=port,
-        class_archives=embedded.flink_class_archives(),
     )
     output = io.StringIO()
     with running(embedded.flink_children(cluster), Log(output)):

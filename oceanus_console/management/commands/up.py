@@ -3,9 +3,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,6 @@ class Console:
             java=embedded.java(),
             rest_port=ports["flink"],
             zookeeper_port=ports["zookeeper"],
-            class_archives=embedded.flink_class_archives(),
         )
 
     def run(self) -> None:
@@ -84,7 +84,8 @@ class Console:
         needed = [service.name for service in services if service.name == "postgres"]
         children = [*services, *embedded.flink_children(self.flink), *self._applications(environment, needed)]
         self.log.write("oceanus", f"starting on {self.home.path}; Ctrl-C ends it")
-        Supervisor(children, self.log, pids=self.home.run / "pids.json").run(on_ready=self._announce)
+        threading.Thread(target=self._announce, daemon=True).start()
+        Supervisor(children, self.log, pids=self.home.run / "pids.json").run()
         self.log.write("oceanus", "ended")
 
     def _environment(self) -> Mapping[str, str]:
@@ -158,16 +159,30 @@ class Console:
             connection.close()
 
     def _announce(self) -> None:
-        """Wait until all is well, then say where to go and who to be."""
-        deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
-        while (missing := (self._health() or {"missing": ["web"]})["missing"]) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        if missing:
-            self.log.write("oceanus", f"still missing: {', '.join(missing)}. The messages above may say why.")
-        lines = [f"Oceanus Console is up, after {time.monotonic() - self.started_at:.0f} s.", "", self.url, ""]
+        """Say where to go and who to be, as soon as one can sign in; Flink may need some seconds more."""
+        missing = self._await_health(besides={"cluster"})
+        lines = [f"Oceanus Console is up, after {self._seconds()}.", "", self.url, ""]
         lines += [f"{user['username']:<12} {user['password']}    ({user['role']})" for user in self.users]
         lines += ["", f"Also in {self.credentials}. Ctrl-C ends it."]
+        if missing:
+            lines += ["", "Flink is still starting." if missing == ["cluster"] else f"Missing: {', '.join(missing)}"]
         self.log.box(lines)
+        if missing and not (missing := self._await_health()):
+            self.log.write("oceanus", f"all is well, after {self._seconds()}")
+        elif missing:
+            self.log.write("oceanus", f"still missing: {', '.join(missing)}. The messages above may say why.")
+
+    def _await_health(self, besides: Set[str] = frozenset()) -> list[str]:
+        """Wait until nothing is missing besides those, or for too long. Return what is missing then."""
+        deadline = time.monotonic() + HEALTHY_WITHIN_SECONDS
+        while True:
+            missing: list[str] = (self._health() or {"missing": ["web"]})["missing"]
+            if not set(missing) - besides or time.monotonic() > deadline:
+                return missing
+            time.sleep(0.2)
+
+    def _seconds(self) -> str:
+        return f"{time.monotonic() - self.started_at:.0f} s"
 
 
 def bracketed(host: str) -> str:
