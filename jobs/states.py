@@ -39,6 +39,8 @@ class Action(TextChoices):
     COPY = "copy", pgettext_lazy("act", "Create copy")
     CANCEL = "cancel", pgettext_lazy("act", "Cancel operation")
     DELETE = "delete", pgettext_lazy("act", "Delete")
+    MOVE = "move", pgettext_lazy("act", "Move")
+    RENAME = "rename", pgettext_lazy("act", "Rename")
 
 
 ANY = frozenset(Status)
@@ -66,6 +68,8 @@ TABLE: dict[Action, Rule] = {
     Action.STOP: Rule(frozenset({Status.RUNNING}), Status.OPERATING, _("Only a running job can be stopped.")),
     Action.SNAPSHOT: Rule(frozenset({Status.RUNNING}), None, _("A snapshot can be created of a running job only.")),
     Action.COPY: Rule(ANY, None, ""),
+    Action.MOVE: Rule(ANY, None, ""),
+    Action.RENAME: Rule(ANY, None, ""),
     Action.CANCEL: Rule(
         frozenset({Status.OPERATING}), Status.OPERATING, _("There is no operation under way that could be cancelled.")
     ),

@@ -29,6 +29,8 @@ def tick() -> None:
             look_at=now + timedelta(seconds=REOFFER_SECONDS)
         ):
             wake("jobs.perform", pk)
+    for pk in operations.due_batches():
+        wake("jobs.advance", pk)
     busy = Operation.objects.filter(ended_at=None, run__endpoint=OuterRef("pk"))
     due = FlinkEndpoint.objects.filter(Q(look_at=None) | Q(look_at__lte=now)).annotate(busy=Exists(busy))
     for endpoint in due:
@@ -52,3 +54,8 @@ def perform(operation_id: int) -> None:
 @shared_task(name="jobs.watch")
 def watch(endpoint_id: int) -> None:
     operations.watch(endpoint_id)
+
+
+@shared_task(name="jobs.advance")
+def advance(batch_id: int) -> None:
+    operations.advance(batch_id)

@@ -175,5 +175,7 @@ STEP_DEADLINE_SECONDS = {
     "snapshotting": env.int("OCEANUS_SNAPSHOTTING_SECONDS", default=600),
     "ending": env.int("OCEANUS_ENDING_SECONDS", default=300),
 }
+# How many items of a batch are under way on one Flink endpoint at a time (8 is where a JobManager is at its best).
+BATCH_PARALLEL_PER_ENDPOINT = env.int("OCEANUS_BATCH_PARALLEL_PER_ENDPOINT", default=8)
 # How long a job may be missing from a JobManager that answers before it is taken for lost (a JobManager with HA brings its jobs back).
 LOST_AFTER_SECONDS = env.int("OCEANUS_LOST_AFTER_SECONDS", default=60)

@@ -1,11 +1,14 @@
 """Jobs and what happens to them, a file per thing."""
 
+from jobs.models.batch import Batch, BatchItem
 from jobs.models.definition import Definition, Draft, Version
 from jobs.models.job import Folder, Job, JobQuerySet
 from jobs.models.operation import Operation, OperationStep, Problem
 from jobs.models.run import Run, Snapshot
 
 __all__ = [
+    "Batch",
+    "BatchItem",
     "Definition",
     "Draft",
     "Folder",

@@ -153,6 +153,6 @@ class Job(models.Model):
 
 
 # What may be asked for while another operation is open: these never touch Flink.
-FREE_WHILE_BUSY = frozenset({Action.SAVE, Action.PUBLISH, Action.COPY, Action.CANCEL})
+FREE_WHILE_BUSY = frozenset({Action.SAVE, Action.PUBLISH, Action.COPY, Action.CANCEL, Action.MOVE, Action.RENAME})
 # A run that Flink was already asked to end can't be cancelled once more.
 CANCELLABLE_STEPS = frozenset({"submitting", "starting"})

@@ -51,6 +51,10 @@ class Operation(models.Model):
         Snapshot, models.CASCADE, null=True, related_name="operations", verbose_name=_("snapshot")
     )
 
+    batch = models.ForeignKey(
+        "jobs.Batch", models.SET_NULL, null=True, related_name="operations", verbose_name=_("batch")
+    )
+
     step = models.CharField(_("step"), max_length=20, choices=Step.choices)
     deadline_at = models.DateTimeField(_("deadline"), null=True)
     look_at = models.DateTimeField(null=True)

@@ -3,7 +3,18 @@
 Every act takes who asks for it first, raises Refusal with a sentence for the user, and waits for nothing.
 """
 
+from jobs.operations.batch import (
+    advance,
+    cancel_waiting,
+    due_batches,
+    latest_snapshot,
+    request_batch,
+    retry_failed,
+    run_from_snapshots,
+)
+from jobs.operations.copy import changes_of_copy, copy, name_of_copy, published_definition
 from jobs.operations.draft import Conflict, check, create_job, delete, publish, save_draft
+from jobs.operations.folders import change_folder, create_folder, delete_folder, move_job, path_of, rename_job
 from jobs.operations.perform import perform
 from jobs.operations.record import Refusal, end
 from jobs.operations.run import run, submission_of
@@ -13,14 +24,31 @@ from jobs.operations.watch import watch
 __all__ = [
     "Conflict",
     "Refusal",
+    "advance",
     "cancel",
+    "cancel_waiting",
+    "change_folder",
+    "changes_of_copy",
     "check",
+    "copy",
+    "create_folder",
     "create_job",
     "delete",
+    "delete_folder",
+    "due_batches",
     "end",
+    "latest_snapshot",
+    "move_job",
+    "name_of_copy",
+    "path_of",
     "perform",
     "publish",
+    "published_definition",
+    "rename_job",
+    "request_batch",
+    "retry_failed",
     "run",
+    "run_from_snapshots",
     "save_draft",
     "snapshot",
     "stop",

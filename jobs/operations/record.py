@@ -31,7 +31,7 @@ Event = OperationStep.Event
 FALLBACK_SECONDS = 3
 FOLLOW_UP_SECONDS = 0.25
 # Namespaces of our advisory locks.
-OPERATION_LOCK, ENDPOINT_LOCK = 1, 2
+OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
 
 
 class Refusal(Exception):
@@ -162,6 +162,8 @@ def end(operation: Operation, outcome: Outcome, problem: Problem | None = None, 
         if run_end and operation.run_id:
             close_run(operation.run_id, run_end, problem)
         update_job(operation.job_id, action="", step="", problem=problem, status=true_status(operation.job_id))
+        if batch_id := operation.batch_id:
+            transaction.on_commit(lambda: wake("jobs.advance", batch_id))
     return True
 
 

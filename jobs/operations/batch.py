@@ -1,0 +1,275 @@
+"""Batch: one act on many jobs. The click writes a row per job and ends; items then take their turn, each on its own.
+
+An item is the same act as a single click, by the same function; what that refuses is the item's outcome, never the batch's end.
+"""
+
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from clusters.models import Cluster
+from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot
+from jobs.models.batch import UNSUCCESSFUL
+from jobs.operations.copy import copy, name_of_copy
+from jobs.operations.draft import delete, publish
+from jobs.operations.folders import move_job
+from jobs.operations.record import BATCH_LOCK, Refusal, alone, wake
+from jobs.operations.run import run
+from jobs.operations.stop import snapshot, stop
+from jobs.states import Action, Outcome
+from workspaces.models import May, Workspace
+
+log = logging.getLogger(__name__)
+State = BatchItem.State
+
+# Acts that are done at once go on for so many items before the worker lets others in.
+ITEMS_AT_A_TIME = 50
+OUTCOMES = {
+    Outcome.SUCCEEDED: State.SUCCEEDED,
+    Outcome.FAILED: State.FAILED,
+    Outcome.CANCELLED: State.CANCELLED,
+}
+
+
+@transaction.atomic
+def request_batch(
+    user: Any,
+    workspace: Workspace,
+    action: Action,
+    jobs: QuerySet[Job],
+    params: dict[str, Any] | None = None,
+    key: uuid.UUID | None = None,
+    order: Sequence[int] = (),
+    snapshots: dict[int, int] | None = None,
+    retry_of: Batch | None = None,
+) -> Batch:
+    """Write a batch down, with an item for each of `jobs`, in a number of statements that does not depend on theirs.
+
+    `order`: job ids in the order ticked; `snapshots`: job id -> snapshot id to start from. The same `key` gives the same batch.
+    """
+    key = key or uuid.uuid4()
+    batch, created = Batch.objects.get_or_create(
+        key=key,
+        defaults={
+            "workspace": workspace,
+            "action": action,
+            "params": params or {},
+            "requested_by": user,
+            "retry_of": retry_of,
+        },
+    )
+    if not created:
+        if batch.requested_by_id != user.pk or batch.workspace_id != workspace.pk:
+            raise Refusal(_("This form was already used."))
+        return batch
+    ids = list(jobs.filter(workspace=workspace, deleted_at=None).values_list("pk", flat=True))
+    if not ids:
+        raise Refusal(_("No job is selected."))
+    rank = {pk: position for position, pk in enumerate(order)}
+    ids.sort(key=lambda pk: rank.get(pk, len(rank)))
+    items = [
+        BatchItem(batch=batch, job_id=pk, position=position, snapshot_id=(snapshots or {}).get(pk))
+        for position, pk in enumerate(ids, start=1)
+    ]
+    BatchItem.objects.bulk_create(items)
+    Batch.objects.filter(pk=batch.pk).update(total=len(ids))
+    batch.total = len(ids)
+    transaction.on_commit(lambda: wake("jobs.advance", batch.pk))
+    return batch
+
+
+def retry_failed(user: Any, batch: Batch, key: uuid.UUID | None = None) -> Batch:
+    """Ask for the same once more on the jobs where it did not succeed. Raise Refusal."""
+    again = batch.items.filter(state__in=UNSUCCESSFUL)
+    return request_batch(
+        user,
+        batch.workspace,
+        Action(batch.action),
+        Job.objects.filter(pk__in=again.values("job")),
+        batch.params,
+        key,
+        order=list(again.values_list("job", flat=True)),
+        snapshots={job: snapshot for job, snapshot in again.values_list("job", "snapshot") if snapshot},
+        retry_of=batch,
+    )
+
+
+def run_from_snapshots(user: Any, batch: Batch, key: uuid.UUID | None = None) -> Batch:
+    """Run the jobs that this batch stopped, each from the snapshot it took then. Raise Refusal."""
+    stopped = batch.items.filter(state=State.SUCCEEDED, operation__snapshot__state=Snapshot.State.COMPLETED)
+    snapshots = dict(stopped.values_list("job", "operation__snapshot"))
+    return request_batch(
+        user,
+        batch.workspace,
+        Action.RUN,
+        Job.objects.filter(pk__in=snapshots),
+        {"start": "chosen", "from_batch": batch.serial},
+        key,
+        order=list(snapshots),
+        snapshots=snapshots,
+    )
+
+
+def cancel_waiting(batch: Batch) -> int:
+    """Take back the items that have not begun; return how many."""
+    count = batch.items.filter(state=State.WAITING).update(state=State.CANCELLED, changed_at=timezone.now())
+    wake("jobs.advance", batch.pk)
+    return count
+
+
+def advance(batch_id: int) -> None:
+    """Collect what has ended, start what may begin. Anybody may call this at any time, any number of times."""
+    with alone(BATCH_LOCK, batch_id) as mine:
+        batch = Batch.objects.select_related("requested_by", "workspace").filter(pk=batch_id, ended_at=None).first()
+        if not mine or batch is None:
+            return
+        _collect(batch)
+        begun = _begin(batch)
+        _collect(batch)
+        if not batch.items.filter(state__in=[State.WAITING, State.WORKING]).exists():
+            Batch.objects.filter(pk=batch.pk, ended_at=None).update(ended_at=timezone.now())
+        elif begun and batch.action not in ON_FLINK:
+            wake("jobs.advance", batch.pk)
+
+
+def _collect(batch: Batch) -> None:
+    """Write the outcomes of ended operations into their items: one statement per outcome."""
+    of_item = Operation.objects.filter(pk=OuterRef("operation"))
+    ended = batch.items.filter(state=State.WORKING)
+    for outcome, state in OUTCOMES.items():
+        ended.filter(operation__outcome=outcome).update(
+            state=state, problem_id=Subquery(of_item.values("problem")[:1]), changed_at=timezone.now()
+        )
+
+
+def _begin(batch: Batch) -> int:
+    """Start waiting items in their order, as many as their clusters take at a time; return how many were begun."""
+    waiting = batch.items.filter(state=State.WAITING).order_by("position")
+    if not batch.workspace.may(batch.requested_by, May.OPERATE):
+        reason = _("%(user)s may no longer operate jobs here.") % {"user": batch.requested_by}
+        waiting.update(state=State.REFUSED, reason=reason, changed_at=timezone.now())
+        return 0
+    items = list(_due(batch, waiting.select_related("job__endpoint", "job__workspace", "snapshot")))
+    for item in items:
+        _begin_item(batch, item)
+    return len(items)
+
+
+def _due(batch: Batch, waiting: QuerySet[BatchItem]) -> Iterator[BatchItem]:
+    if batch.action not in ON_FLINK:
+        yield from waiting[:ITEMS_AT_A_TIME]
+        return
+    working = Counter(batch.items.filter(state=State.WORKING).values_list("job__endpoint", flat=True))
+    for endpoint in waiting.order_by().values_list("job__endpoint", flat=True).distinct():
+        yield from waiting.filter(job__endpoint=endpoint)[
+            : max(0, settings.BATCH_PARALLEL_PER_ENDPOINT - working[endpoint])
+        ]
+
+
+ON_FLINK = (Action.RUN, Action.STOP, Action.SNAPSHOT)
+
+
+def _begin_item(batch: Batch, item: BatchItem) -> None:
+    """Do one item's act, in the language of the one who asked."""
+    with translation.override(batch.params.get("language") or settings.LANGUAGE_CODE):
+        try:
+            # One transaction: an item is begun if and only if its operation is written down with it.
+            with transaction.atomic():
+                _act(batch, item)
+        except Refusal as refusal:
+            _finish(item, State.REFUSED, reason=refusal.message)
+        except Exception:
+            log.exception("Could not begin item %s of batch %s", item.position, batch.serial)
+            _finish(item, State.FAILED, reason=_("An internal error; the log of the worker tells more."))
+
+
+def _act(batch: Batch, item: BatchItem) -> None:
+    begun = BatchItem.objects.filter(pk=item.pk, state=State.WAITING)
+    if not begun.update(state=State.WORKING, changed_at=timezone.now()):
+        return
+    if operation := ACTS[Action(batch.action)](batch, item):
+        Operation.objects.filter(pk=operation.pk).update(batch=batch)
+        BatchItem.objects.filter(pk=item.pk).update(operation=operation)
+
+
+def _finish(item: BatchItem, state: BatchItem.State, **fields: Any) -> None:
+    BatchItem.objects.filter(pk=item.pk, state__in=[State.WAITING, State.WORKING]).update(
+        state=state, changed_at=timezone.now(), **fields
+    )
+
+
+def _publish(batch: Batch, item: BatchItem) -> None:
+    publish(batch.requested_by, item.job, batch.params["note"])
+    _finish(item, State.SUCCEEDED)
+
+
+def _run(batch: Batch, item: BatchItem) -> Operation:
+    version = item.job.versions.first()
+    if version is None:
+        raise Refusal(item.job.why_not(Action.RUN) or _("The job has no published version."))
+    chosen = item.snapshot
+    if batch.params.get("start") == "latest":
+        # The latest snapshot where there is one; a job without one starts without state.
+        chosen = latest_snapshot(item.job)
+    return run(batch.requested_by, item.job, version, chosen)
+
+
+def latest_snapshot(job: Job) -> Snapshot | None:
+    return job.snapshots.filter(state=Snapshot.State.COMPLETED).order_by("-ended_at", "-pk").first()
+
+
+def _stop(batch: Batch, item: BatchItem) -> Operation:
+    return stop(batch.requested_by, item.job, bool(batch.params.get("with_snapshot")))
+
+
+def _snapshot(batch: Batch, item: BatchItem) -> Operation:
+    return snapshot(batch.requested_by, item.job, str(batch.params.get("description", "")))
+
+
+def _copy(batch: Batch, item: BatchItem) -> None:
+    cluster = Cluster.objects.filter(serial=batch.params["cluster"]).first()
+    if cluster is None:
+        raise Refusal(_("The target cluster does not exist any more."))
+    name = name_of_copy(item.job, batch.created_at)
+    new, changes = copy(batch.requested_by, item.job, cluster, name, item.job.folder)
+    _finish(item, State.SUCCEEDED, copy=new, changes=[one.as_json() for one in changes])
+
+
+def _delete(batch: Batch, item: BatchItem) -> None:
+    delete(batch.requested_by, item.job)
+    _finish(item, State.SUCCEEDED)
+
+
+def _move(batch: Batch, item: BatchItem) -> None:
+    serial = batch.params.get("folder")
+    folder = Folder.objects.filter(serial=serial, workspace=batch.workspace).first() if serial else None
+    if serial and folder is None:
+        raise Refusal(_("The target folder does not exist any more."))
+    move_job(batch.requested_by, item.job, folder)
+    _finish(item, State.SUCCEEDED)
+
+
+ACTS: dict[Action, Callable[[Batch, BatchItem], Operation | None]] = {
+    Action.PUBLISH: _publish,
+    Action.RUN: _run,
+    Action.STOP: _stop,
+    Action.SNAPSHOT: _snapshot,
+    Action.COPY: _copy,
+    Action.DELETE: _delete,
+    Action.MOVE: _move,
+}
+
+
+def due_batches() -> list[int]:
+    """Return the batches that are not over: the tick looks after each, so none is ever stuck."""
+    return list(
+        Batch.objects.filter(ended_at=None).filter(~Q(total=0)).order_by("pk").values_list("pk", flat=True)[:100]
+    )

@@ -1,0 +1,95 @@
+"""Folders: create, rename, move, delete; and moving jobs into them."""
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from jobs.models import Folder, Job
+from jobs.operations.record import Refusal, record_done, update_job
+from jobs.states import Action
+from workspaces.models import Visitor, Workspace
+
+DEEPEST = 10
+
+
+def create_folder(workspace: Workspace, name: str, parent: Folder | None) -> Folder:
+    """Create a folder below `parent` (None: the root). Raise Refusal."""
+    _refuse_foreign(workspace.pk, parent)
+    if parent and len(path_of(parent)) >= DEEPEST:
+        raise Refusal(_("Folders can't be nested deeper than %(levels)s levels.") % {"levels": DEEPEST})
+    try:
+        with transaction.atomic():
+            return Folder.objects.create(workspace=workspace, name=name, parent=parent)
+    except IntegrityError as error:
+        raise Refusal(_("There is already a folder with this name here.")) from error
+
+
+def change_folder(folder: Folder, name: str, parent: Folder | None) -> Folder:
+    """Rename a folder or move it below `parent`, or both. Raise Refusal."""
+    _refuse_foreign(folder.workspace_id, parent)
+    if parent and folder in path_of(parent):
+        raise Refusal(_("A folder can't be moved into itself."))
+    folder.name, folder.parent = name, parent
+    try:
+        with transaction.atomic():
+            folder.save(update_fields=["name", "parent"])
+    except IntegrityError as error:
+        raise Refusal(_("There is already a folder with this name here.")) from error
+    return folder
+
+
+@transaction.atomic
+def delete_folder(folder: Folder) -> None:
+    """Delete an empty folder. Raise Refusal."""
+    Folder.objects.select_for_update().get(pk=folder.pk)
+    jobs, children = folder.jobs.filter(deleted_at=None).count(), folder.children.count()
+    if jobs or children:
+        raise Refusal(
+            _("The folder is not empty: it holds %(jobs)s jobs and %(folders)s folders. Move them out first.")
+            % {"jobs": jobs, "folders": children}
+        )
+    # Deleted jobs stay on record; they no longer need a folder.
+    folder.jobs.update(folder=None)
+    folder.delete()
+
+
+@transaction.atomic
+def move_job(user: Visitor, job: Job, folder: Folder | None) -> Job:
+    """Put a job into a folder (None: the root). Allowed in any state. Raise Refusal."""
+    job = Job.objects.select_for_update().get(pk=job.pk)
+    if job.deleted_at:
+        raise Refusal(_("This job has been deleted."))
+    _refuse_foreign(job.workspace_id, folder)
+    update_job(job.pk, folder=folder, updated_at=timezone.now())
+    record_done(job, Action.MOVE, user, folder=str(folder) if folder else "")
+    job.folder = folder
+    return job
+
+
+@transaction.atomic
+def rename_job(user: Visitor, job: Job, name: str) -> Job:
+    """Give a job another name. Allowed in any state; what runs keeps the name it was started with. Raise Refusal."""
+    old = job.name
+    try:
+        with transaction.atomic():
+            update_job(job.pk, name=name, updated_at=timezone.now())
+    except IntegrityError as error:
+        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+    job.name = name
+    record_done(job, Action.RENAME, user, before=old, after=name)
+    return job
+
+
+def path_of(folder: Folder) -> Sequence[Folder]:
+    """Return the folders from the root down to this one."""
+    path = [folder]
+    while path[0].parent:
+        path.insert(0, path[0].parent)
+    return path
+
+
+def _refuse_foreign(workspace_id: int, folder: Folder | None) -> None:
+    if folder and folder.workspace_id != workspace_id:
+        raise Refusal(_("This folder belongs to another workspace."))
