@@ -1,0 +1,205 @@
+"""Batch: one act on many jobs, a result per job; one bad item never holds up the rest."""
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clusters.models import FlinkEndpoint
+from jobs import operations
+from jobs.models import Batch, BatchItem, Job, Operation
+from jobs.states import Action
+from tests.conftest import SQL, make_job
+from tests.fake_flink import FakeFlink
+from workspaces.models import Member, Workspace
+
+pytestmark = pytest.mark.django_db
+
+
+class Desk:
+    """A workspace with jobs, and worker and watcher by hand."""
+
+    def __init__(self, user: User, workspace: Workspace, endpoint: FlinkEndpoint) -> None:
+        self.user, self.workspace, self.endpoint = user, workspace, endpoint
+
+    def jobs(self, count: int) -> list[Job]:
+        return [make_job(self.user, self.workspace, self.endpoint, f"job-{number}") for number in range(count)]
+
+    def batch(self, action: Action, jobs: list[Job], key: uuid.UUID | None = None, **params: object) -> Batch:
+        ids = [job.pk for job in jobs]
+        queryset = Job.objects.filter(pk__in=ids)
+        return operations.request_batch(self.user, self.workspace, action, queryset, params, key, order=ids)
+
+    def settle(self, batch: Batch, rounds: int = 60) -> Batch:
+        for _round in range(rounds):
+            operations.advance(batch.pk)
+            batch.refresh_from_db()
+            if batch.ended_at:
+                return batch
+            for pk in Operation.objects.filter(ended_at=None).values_list("pk", flat=True):
+                operations.perform(pk)
+            operations.watch(self.endpoint.pk)
+        raise AssertionError(f"The batch has not ended: {batch.counts()}")
+
+
+@pytest.fixture
+def desk(alice, workspace, endpoint) -> Desk:
+    return Desk(alice, workspace, endpoint)
+
+
+def states(batch: Batch) -> list[str]:
+    return list(batch.items.values_list("state", flat=True))
+
+
+def test_it_runs_and_stops_many(desk: Desk, fake: FakeFlink) -> None:
+    jobs = desk.jobs(5)
+    desk.settle(desk.batch(Action.RUN, jobs, start="none"))
+    assert set(Job.objects.values_list("status", flat=True)) == {"running"}
+    batch = desk.settle(desk.batch(Action.STOP, jobs, with_snapshot=True))
+    assert states(batch) == ["succeeded"] * 5
+    assert all(item.operation.snapshot.state == "completed" for item in batch.items.all())
+    assert len(fake.submissions()) == 5
+
+
+def test_a_job_that_can_not_take_the_act_is_an_item_with_its_reason(desk: Desk) -> None:
+    jobs = desk.jobs(3)
+    desk.settle(desk.batch(Action.RUN, jobs[:1], start="none"))
+    batch = desk.settle(desk.batch(Action.STOP, jobs))
+    assert states(batch) == ["succeeded", "refused", "refused"]
+    assert batch.items.last().reason == "Only a running job can be stopped."
+
+
+def test_one_that_fails_on_flink_never_holds_up_the_rest(desk: Desk, fake: FakeFlink) -> None:
+    fake.refuse_next_run("org.apache.flink.table.api.ValidationException: Column 'x' not found in any table")
+    batch = desk.settle(desk.batch(Action.RUN, desk.jobs(4), start="none"))
+    assert sorted(states(batch)) == ["failed", "succeeded", "succeeded", "succeeded"]
+    failed = batch.items.get(state="failed")
+    assert "Column 'x' not found" in failed.problem.summary
+
+
+def test_retry_takes_only_those_that_did_not_succeed(desk: Desk, fake: FakeFlink) -> None:
+    fake.refuse_next_run("java.lang.RuntimeException: once")
+    first = desk.settle(desk.batch(Action.RUN, desk.jobs(3), start="none"))
+    again = desk.settle(operations.retry_failed(desk.user, first))
+    assert (again.retry_of, again.total, states(again)) == (first, 1, ["succeeded"])
+    with pytest.raises(operations.Refusal, match="No job"):
+        operations.retry_failed(desk.user, again)
+
+
+def test_items_start_in_the_order_ticked_with_a_limit_per_cluster(desk: Desk, settings) -> None:
+    settings.BATCH_PARALLEL_PER_ENDPOINT = 2
+    jobs = desk.jobs(5)[::-1]
+    batch = desk.batch(Action.RUN, jobs, start="none")
+    operations.advance(batch.pk)
+    operations.advance(batch.pk)
+    assert list(Operation.objects.filter(action="run").order_by("pk").values_list("job", flat=True)) == [
+        jobs[0].pk,
+        jobs[1].pk,
+    ]
+    desk.settle(batch)
+    order = Operation.objects.filter(action="run").order_by("pk").values_list("job", flat=True)
+    assert list(order) == [job.pk for job in jobs]
+
+
+def test_what_has_not_begun_can_be_cancelled(desk: Desk, settings) -> None:
+    settings.BATCH_PARALLEL_PER_ENDPOINT = 1
+    batch = desk.batch(Action.RUN, desk.jobs(3), start="none")
+    operations.advance(batch.pk)
+    assert operations.cancel_waiting(batch) == 2
+    desk.settle(batch)
+    assert states(batch) == ["succeeded", "cancelled", "cancelled"]
+
+
+def test_it_starts_again_from_the_snapshots_just_taken(desk: Desk, fake: FakeFlink) -> None:
+    jobs = desk.jobs(3)
+    desk.settle(desk.batch(Action.RUN, jobs, start="none"))
+    stopped = desk.settle(desk.batch(Action.STOP, jobs, with_snapshot=True))
+    again = desk.settle(operations.run_from_snapshots(desk.user, stopped))
+    assert states(again) == ["succeeded"] * 3
+    for job in jobs:
+        run = job.runs.latest("number")
+        assert run.restored_from == stopped.items.get(job=job).operation.snapshot
+
+
+def test_latest_snapshot_where_there_is_one_else_no_state(desk: Desk) -> None:
+    jobs = desk.jobs(2)
+    desk.settle(desk.batch(Action.RUN, jobs, start="none"))
+    desk.settle(desk.batch(Action.STOP, jobs[:1], with_snapshot=True))
+    desk.settle(desk.batch(Action.STOP, jobs[1:], with_snapshot=False))
+    desk.settle(desk.batch(Action.RUN, jobs, start="latest"))
+    assert jobs[0].runs.latest("number").restored_from is not None
+    assert jobs[1].runs.latest("number").restored_from is None
+
+
+def test_it_publishes_and_copies_and_moves_and_deletes(desk: Desk, cluster) -> None:
+    jobs = desk.jobs(3)
+    operations.save_draft(desk.user, jobs[0], 1, {"sql": "SELECT 1"})
+    published = desk.settle(desk.batch(Action.PUBLISH, jobs, note="together"))
+    assert states(published) == ["refused", "succeeded", "succeeded"]
+    folder = operations.create_folder(desk.workspace, "done", None)
+    desk.settle(desk.batch(Action.MOVE, jobs, folder=folder.serial))
+    copies = desk.settle(desk.batch(Action.COPY, jobs[1:], cluster=cluster.serial))
+    assert [item.copy.folder for item in copies.items.all()] == [folder, folder]
+    assert copies.items.first().copy.name.startswith("job-1_20")
+    deleted = desk.settle(desk.batch(Action.DELETE, jobs))
+    assert states(deleted) == ["succeeded"] * 3
+
+
+def test_the_same_form_sent_twice_makes_one_batch(desk: Desk, bob) -> None:
+    key = uuid.uuid4()
+    jobs = desk.jobs(2)
+    assert desk.batch(Action.RUN, jobs, key, start="none") == desk.batch(Action.RUN, jobs, key, start="none")
+    assert BatchItem.objects.count() == 2
+    with pytest.raises(operations.Refusal, match="already used"):
+        operations.request_batch(bob, desk.workspace, Action.RUN, Job.objects.all(), {}, key)
+
+
+def test_nothing_crosses_workspaces(desk: Desk, charlie) -> None:
+    elsewhere = Workspace.objects.get(name="Elsewhere")
+    desk.jobs(1)
+    with pytest.raises(operations.Refusal, match="No job"):
+        operations.request_batch(charlie, elsewhere, Action.RUN, Job.objects.all(), {"start": "none"})
+    assert not Batch.objects.exists()
+
+
+def test_who_loses_his_role_loses_what_has_not_begun(desk: Desk) -> None:
+    batch = desk.batch(Action.RUN, desk.jobs(2), start="none")
+    Member.objects.filter(user=desk.user).update(role="viewer")
+    desk.settle(batch)
+    assert states(batch) == ["refused", "refused"]
+
+
+def test_the_click_costs_the_same_for_many(desk: Desk) -> None:
+    few, many = statements(desk, 3), statements(desk, 1000)
+    assert few == many <= 10
+
+
+def statements(desk: Desk, count: int) -> int:
+    prefix = f"b{count}-"
+    Job.objects.bulk_create(
+        Job(workspace=desk.workspace, name=f"{prefix}{n}", cluster=desk.endpoint.cluster, endpoint=desk.endpoint)
+        for n in range(count)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        batch = operations.request_batch(
+            desk.user, desk.workspace, Action.RUN, Job.objects.filter(name__startswith=prefix), {"start": "none"}
+        )
+    assert batch.total == batch.items.count() == count
+    return len(queries)
+
+
+def test_the_tick_finds_a_batch_that_nobody_carries_on(desk: Desk) -> None:
+    batch = desk.batch(Action.RUN, desk.jobs(1), start="none")
+    assert operations.due_batches() == [batch.pk]
+    desk.settle(batch)
+    assert operations.due_batches() == []
+
+
+def test_a_draft_that_was_never_published_is_refused_with_a_reason(desk: Desk) -> None:
+    job = operations.create_job(desk.user, desk.workspace, "empty", desk.endpoint.cluster, desk.endpoint)
+    operations.save_draft(desk.user, job, 0, {"sql": SQL})
+    batch = desk.settle(desk.batch(Action.RUN, [job], start="latest"))
+    assert states(batch) == ["refused"]
+    assert "published version" in batch.items.get().reason
