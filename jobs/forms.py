@@ -47,9 +47,9 @@ class PropertiesField(forms.CharField):
                 continue
             key, colon, text = (part.strip() for part in line.partition(":"))
             if not colon or not key or not text or " " in key:
-                raise forms.ValidationError(_("Line %(number)s is not “key: value”.") % {"number": number})
+                raise forms.ValidationError(_('Line %(number)s is not "key: value".') % {"number": number})
             if key in found:
-                raise forms.ValidationError(_("“%(key)s” is set twice.") % {"key": key})
+                raise forms.ValidationError(_('"%(key)s" is set twice.') % {"key": key})
             found[key] = text
         return found
 
@@ -93,7 +93,7 @@ class DraftForm(forms.ModelForm):
 
     revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31 - 1)
     properties = PropertiesField(
-        label=_("Advanced properties"), required=False, help_text=_("Flink properties, one “key: value” per line.")
+        label=_("Advanced properties"), required=False, help_text=_('Flink properties, one "key: value" per line.')
     )
 
     class Meta:
@@ -153,7 +153,9 @@ class RunForm(forms.Form):
     allow_non_restored_state = forms.BooleanField(
         label=_("Skip state that the new version can't take over"),
         required=False,
-        help_text=_("Flink's “allow non-restored state”: needed when an operator was removed. Its state is lost."),
+        help_text=_(
+            'Flink calls it "allow non-restored state": needed when an operator was removed. Its state is lost.'
+        ),
     )
 
     def __init__(self, *args: Any, job: Job, **kwargs: Any) -> None:

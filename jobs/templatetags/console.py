@@ -108,7 +108,7 @@ def seconds(passed: timedelta | None) -> str:
     """Write a short duration: tenths below a minute, a clock above."""
     if passed is None:
         return "–"
-    total = passed.total_seconds()
+    total = max(0.0, passed.total_seconds())
     return _("%(seconds)s s") % {"seconds": f"{total:.1f}"} if total < 60 else clock(passed)
 
 

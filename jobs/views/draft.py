@@ -16,7 +16,7 @@ from jobs.diff import side_by_side
 from jobs.forms import DraftForm
 from jobs.models import Draft, Job
 from jobs.views.job import head_context
-from jobs.views.versions import settings_of
+from jobs.views.versions import settings_beside, settings_of
 from jobs.views.visit import Request, job_of, operable_job_of
 
 
@@ -79,7 +79,7 @@ def _show_conflict(request: Request, job: Job, form: DraftForm, conflict: operat
         "refusal": conflict.message,
         "theirs": theirs,
         "lines": side_by_side(theirs.sql, mine.sql),
-        "settings": [(name, text, dict(settings_of(mine)).get(name, "")) for name, text in settings_of(theirs)],
+        "settings": [row for row in settings_beside(theirs, mine) if row[1] != row[2]],
     }
     if not request.htmx:
         return _answer(request, job, form, **context, status=409)

@@ -42,11 +42,8 @@ def compare(request: Request, serial: str) -> HttpResponse:
     left, right = _chosen(request, job, "a", 1), _chosen(request, job, "b", 0)
     context: dict[str, object] = {"choices": choices, "left": left, "right": right}
     if left and right:
-        theirs = dict(settings_of(right))
-        mine = dict(settings_of(left))
-        names = list(dict.fromkeys([*mine, *theirs]))
         context["lines"] = side_by_side(left.sql, right.sql)
-        context["settings"] = [(name, mine.get(name, ""), theirs.get(name, "")) for name in names]
+        context["settings"] = settings_beside(left, right)
     return render(request, "jobs/compare.html", head_context(request, job, "versions") | context)
 
 
@@ -59,6 +56,12 @@ def settings_of(definition: Definition) -> list[tuple[str, str]]:
         (_("TaskManager spec"), f"{definition.taskmanager_spec.normalize():f} CU"),
     ]
     return rows + sorted(definition.properties.items())
+
+
+def settings_beside(left: Definition, right: Definition) -> list[tuple[str, str, str]]:
+    """Return name, left text and right text of every setting that one of the two has."""
+    one, other = dict(settings_of(left)), dict(settings_of(right))
+    return [(name, one.get(name, ""), other.get(name, "")) for name in dict.fromkeys([*one, *other])]
 
 
 def _chosen(request: Request, job: Job, name: str, default: int) -> Version | None:

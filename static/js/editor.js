@@ -77,7 +77,15 @@ function guard(form, editor) {
   document.body.addEventListener("console:saved", () => { saved = sent; show(); });
   document.body.addEventListener("console:open-publish", () => htmx.ajax("GET", publish.dataset.publish, "#dialog"));
   addEventListener("beforeunload", (event) => { if (changes !== saved) event.preventDefault(); });
-  document.addEventListener("click", (event) => { if (event.target.closest("[data-discard]")) saved = changes; });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-discard]")) saved = changes;
+    // "Save mine over theirs": the button stands outside the form, in the conflict's dialog.
+    const over = event.target.closest("[data-over]");
+    if (!over) return;
+    event.preventDefault();
+    form.elements.revision.value = over.dataset.over;
+    form.requestSubmit(form.querySelector('[value="save"]'));
+  });
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "s") {
       event.preventDefault();
