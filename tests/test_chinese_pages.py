@@ -1,0 +1,315 @@
+"""The pages in Chinese: what a person reads on them holds no English but names and Flink's words."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils.translation import override
+from django.utils.translation.reloader import translation_file_changed
+
+from clusters.models import Cluster
+from jobs import operations
+from jobs.models import Job
+from oceanus_console.messages import catalogue_path
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+from workspaces.models import Workspace
+
+pytestmark = pytest.mark.django_db
+
+# As browsers in China ask.
+CHINESE = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}
+
+# Words that stay as they are. What is all in capitals is SQL, a unit or an abbreviation, and no matter.
+LATIN = {
+    *{"oceanus", "console", "english"},
+    *{"apache", "flink", "jobmanager", "taskmanager", "slot", "checkpoint", "source", "sink", "connector", "format"},
+    *{"allow", "non", "restored", "state"},  # an option of Flink
+    *{"kafka", "broker", "topic", "key", "value", "divisor"},
+    # The names that the tests give.
+    *{"alice", "bob", "vera", "root", "trading", "elsewhere", "orders", "cluster", "first"},
+}
+# Whole pieces that are no words: ids, addresses, numbers with a unit, versions, what Flink says of an error.
+NO_WORDS = re.compile(
+    r"\b\w+Exception: .*|\b(cql|space|svp|op|cluster|folder)-[a-z0-9]+\b|\b[0-9a-f]{32}\b|\b\w+://\S+|\b\d[\d.:]*(d|s|KB|MB|GB)\b|\bv\d+\b"
+)
+WORD = re.compile(r"[A-Za-z][A-Za-z’']+")
+# What Django's own Chinese lacks in its admin.
+DJANGOS_OWN = {"Model name", "Add link", "Change or view list link", "Search", "True", "False"}
+# Not text of ours: programs, SQL, ids and Flink's own words (class "mono", traces), what is marked as another language.
+HIDDEN_TAGS = {"script", "style", "svg", "code", "pre", "textarea", "time"}
+HIDDEN_CLASSES = {"mono", "trace"}
+SPOKEN = {"title", "aria-label", "placeholder", "alt", "data-text-error", "data-text-offline", "data-text-leave"}
+EMPTY_TAGS = {"meta", "link", "input", "br", "hr", "img", "col", "source"}
+
+
+class Reader(HTMLParser):
+    """Collect what a person reads or hears of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._hidden: list[bool] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        hides = (
+            tag in HIDDEN_TAGS
+            or bool(HIDDEN_CLASSES & set(values.get("class", "").split()))
+            or values.get("lang") == "en"
+        )
+        is_hidden = hides or (bool(self._hidden) and self._hidden[-1])
+        if not is_hidden:
+            self.texts += [text for name, text in values.items() if name in SPOKEN]
+        if tag not in EMPTY_TAGS:
+            self._hidden.append(is_hidden)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in EMPTY_TAGS and self._hidden:
+            self._hidden.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not (self._hidden and self._hidden[-1]):
+            self.texts.append(data)
+
+
+def english_in(page: str) -> list[str]:
+    """Return the texts of a page that hold an English word."""
+    found = []
+    for text in Reader(page).texts:
+        words = WORD.findall(NO_WORDS.sub(" ", text))
+        if {word.lower() for word in words if not word.isupper()} - LATIN:
+            found.append(" ".join(text.split()))
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> None:
+    """Have the catalogue compiled and loaded; what this process read before is forgotten."""
+    call_command("compile_messages")
+    translation_file_changed(None, catalogue_path().with_suffix(".mo"))
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """Leave the language of this process as it was: a request to the test client leaves its own behind."""
+    with override("en"):
+        yield
+
+
+def read(client: Client, address: str) -> str:
+    answer = client.get(address, headers=CHINESE)
+    assert answer.status_code == 200, address
+    page = answer.content.decode()
+    assert '<html lang="zh-hans"' in page
+    return page
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def pages_of(job: Job) -> list[str]:
+    names = ["job", "draft", "versions", "compare", "snapshots", "runs", "operations"]
+    return [reverse("jobs", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
+
+
+def dialogs_of(job: Job) -> list[str]:
+    names = ["publish", "run", "stop", "snapshot", "cancel", "delete"]
+    return [reverse("new-job", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
+
+
+def assert_chinese(client: Client, *addresses: str) -> None:
+    for address in addresses:
+        assert english_in(read(client, address)) == [], address
+
+
+def test_the_reader_finds_english() -> None:
+    page = '<p title="Try it">中文 <b>Flink UI</b></p><p>Not yet</p><pre>left out</pre><button lang="en">English text</button>'
+    assert english_in(page) == ["Try it", "Not yet"]
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "zh-CN", "zh"])
+def test_the_browser_decides_the_language(client: Client, db: None, language: str) -> None:
+    page = client.get(reverse("login"), headers={"accept-language": language}).content.decode()
+    assert "登录" in page
+
+
+def test_signing_in(client: Client) -> None:
+    assert_chinese(client, reverse("login"))
+
+
+def test_pages_of_a_workspace_without_jobs(alice: User, workspace: Workspace) -> None:
+    assert_chinese(
+        signed_in(alice), reverse("jobs", args=[workspace.serial]), reverse("new-job", args=[workspace.serial])
+    )
+
+
+def test_a_search_without_result(alice: User, job: Job) -> None:
+    assert_chinese(signed_in(alice), reverse("jobs", args=[job.workspace.serial]) + "?q=zzz")
+
+
+def test_pages_of_somebody_without_a_workspace(root: User) -> None:
+    assert_chinese(signed_in(root), reverse("home"))
+
+
+def test_pages_of_a_job_without_a_draft(alice: User, workspace: Workspace, console: Console) -> None:
+    endpoint = console.endpoint
+    job = operations.create_job(alice, workspace, "空作业", endpoint.cluster, endpoint)
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job))
+
+
+def test_pages_of_a_job_that_never_ran(alice: User, job: Job) -> None:
+    version = reverse("version", args=[job.serial, 1])
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), version)
+
+
+def test_pages_of_a_running_job_with_history(alice: User, console: Console) -> None:
+    console.start()
+    operations.snapshot(alice, console.job, "发布前")
+    console.settle()
+    console.click_stop()
+    console.settle()
+    operations.run(alice, console.job, console.job.versions.get(number=1), console.snapshot)
+    console.settle()
+    assert console.job.status == "running"
+    operations.publish(alice, console.job, "第二版")
+    job = console.job
+    after = [reverse("version", args=[job.serial, 2]), reverse("next-step", args=[job.serial, 2])]
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), *after)
+
+
+def test_pages_of_a_stopped_job_with_snapshots(alice: User, console: Console) -> None:
+    console.start()
+    console.click_stop()
+    console.settle()
+    assert_chinese(signed_in(alice), *pages_of(console.job), *dialogs_of(console.job))
+
+
+def test_pages_of_an_old_cluster(alice: User, console: Console) -> None:
+    Cluster.objects.update(supports_snapshot_choice=False, supports_fine_grained=False)
+    assert_chinese(signed_in(alice), *pages_of(console.job), *dialogs_of(console.job))
+
+
+def test_pages_while_an_operation_is_under_way(alice: User, console: Console, fake: FakeFlink) -> None:
+    fake.hold_starts()
+    console.click_run()
+    console.settle(looks=2)
+    assert console.job.status == "operating"
+    next_step = reverse("next-step", args=[console.job.serial, 1])
+    assert_chinese(signed_in(alice), *pages_of(console.job), *dialogs_of(console.job), next_step)
+
+
+def test_pages_of_a_job_that_failed(alice: User, console: Console, fake: FakeFlink) -> None:
+    run = console.start()
+    fake.fail_job(run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    console.watch()
+    console.watch()
+    job = console.job
+    assert job.status == "failed"
+    page = read(signed_in(alice), reverse("job", args=[job.serial]))
+    assert "除数为零" in page
+    assert "操作建议" in page
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job))
+
+
+def test_pages_of_a_viewer(vera: User, console: Console) -> None:
+    console.start()
+    assert_chinese(signed_in(vera), *pages_of(console.job), reverse("version", args=[console.job.serial, 1]))
+
+
+@pytest.mark.parametrize("missing", ["/jobs/cql-00000000/", "/spaces/space-00000000/jobs/"])
+def test_what_does_not_exist(alice: User, missing: str) -> None:
+    answer = signed_in(alice).get(missing, headers=CHINESE)
+    assert answer.status_code == 404
+    assert english_in(answer.content.decode()) == []
+
+
+def test_what_is_forbidden(vera: User, job: Job) -> None:
+    answer = signed_in(vera).get(reverse("run", args=[job.serial]), headers=CHINESE)
+    assert answer.status_code == 403
+    assert english_in(answer.content.decode()) == []
+
+
+def test_forms_that_are_wrong(alice: User, job: Job) -> None:
+    client = signed_in(alice)
+    wrong = {
+        reverse("new-job", args=[job.workspace.serial]): {"name": "不 行"},
+        reverse("publish", args=[job.serial]): {"note": ""},
+        reverse("run", args=[job.serial]): {"version": "1", "start": "chosen"},
+        reverse("draft", args=[job.serial]): {
+            "do": "save",
+            "sql": "",
+            "revision": "1",
+            "parallelism": "0",
+            "properties": "x",
+        },
+    }
+    for address, values in wrong.items():
+        answer = client.post(address, values, headers=CHINESE)
+        assert english_in(answer.content.decode()) == [], address
+
+
+def test_a_draft_that_somebody_else_saved(alice: User, job: Job) -> None:
+    values = {
+        "do": "save",
+        "sql": "SELECT 1",
+        "revision": "0",
+        "parallelism": "1",
+        "checkpoint_interval_seconds": "60",
+        "jobmanager_spec": "1",
+        "taskmanager_spec": "1",
+    }
+    page = signed_in(alice).post(reverse("draft", args=[job.serial]), values, headers=CHINESE).content.decode()
+    assert "草稿已被他人更新" in page
+    assert english_in(page) == []
+
+
+def test_what_an_act_answers_and_what_the_page_polls(alice: User, console: Console) -> None:
+    client, job = signed_in(alice), console.job
+    htmx = CHINESE | {"hx-request": "true"}
+    clicks = [
+        ("publish", {"note": "第二版"}),
+        ("run", {"version": "1", "start": "none"}),
+        ("snapshot", {"description": "发布前"}),
+        ("stop", {"with_snapshot": "on"}),
+        ("delete", {}),
+    ]
+    for act, values in clicks:
+        answer = client.post(reverse(act, args=[job.serial]), values, headers=htmx)
+        assert answer.status_code in (200, 204)
+        assert english_in(answer.content.decode()) == [], act
+        for poll in (reverse("poll-jobs", args=[job.workspace.serial]), reverse("poll-job", args=[job.serial])):
+            if act != "delete":
+                assert english_in(client.get(poll, headers=htmx).content.decode()) == [], (act, poll)
+        if act not in ("publish", "delete"):
+            console.settle()
+
+
+def test_the_administration(root: User, console: Console) -> None:
+    console.start()
+    models = ["workspaces_workspace", "clusters_cluster", "jobs_job", "jobs_operation", "jobs_folder"]
+    addresses = [reverse(f"admin:{model}_changelist") for model in models]
+    addresses += [
+        reverse("admin:index"),
+        reverse("admin:workspaces_workspace_change", args=[console.job.workspace_id]),
+    ]
+    client = signed_in(root)
+    for address in addresses:
+        assert set(english_in(read(client, address))) <= DJANGOS_OWN, address
+
+
+def test_a_second_job_of_the_same_name_is_refused(
+    alice: User, workspace: Workspace, job: Job, console: Console
+) -> None:
+    values = {"name": job.name, "endpoint": str(console.endpoint.pk)}
+    answer = signed_in(alice).post(reverse("new-job", args=[workspace.serial]), values, headers=CHINESE)
+    assert "该工作空间中已存在同名作业" in answer.content.decode()
