@@ -5,9 +5,11 @@ from functools import cache
 
 import pytest
 from babel.messages.catalog import Catalog, Message
+from django.db.models import TextChoices
 from django.utils.translation import override
 
 from jobs import advice
+from jobs.models import BatchItem
 from jobs.states import Action, Outcome, RunEnd, Status, Step
 from oceanus_console.messages import gather, read_catalogue, untranslated
 
@@ -44,6 +46,7 @@ WORDS = {
     "Developer": "开发者",
     "Viewer": "预览者",
     "fine-grained resources": "细粒度资源",
+    "batch": "批量操作",
 }
 WORDS_IN_CONTEXT = {
     ("menu", "Jobs"): "作业管理",
@@ -54,6 +57,8 @@ WORDS_IN_CONTEXT = {
     ("act", "Create copy"): "创建副本",
     ("act", "Create snapshot"): "创建快照",
     ("act", "Delete"): "删除",
+    ("act", "Move"): "移动",
+    ("act", "Rename"): "重命名",
     ("status", "Uninitialized"): "未初始化",
     ("status", "Unpublished"): "未发布",
     ("status", "Operating"): "操作中",
@@ -74,12 +79,12 @@ def chinese() -> Catalog:
     return read_catalogue()
 
 
-def texts(catalogue: Catalog) -> set[tuple[str | None, str | tuple[str, ...]]]:
+def texts(catalogue: Catalog) -> set[tuple[str | None, object]]:
     return {(message.context, message.id) for message in catalogue if message.id}
 
 
 def forms(message: Message) -> list[str]:
-    return [message.string] if isinstance(message.string, str) else list(message.string)
+    return [message.string] if isinstance(message.string, str) else list(message.string or [])
 
 
 def found(text: str, context: str | None = None) -> str:
@@ -138,11 +143,11 @@ def test_the_words_of_the_product_are_used_in_context(source: tuple[str, str], w
     assert found(text, context) == word
 
 
-@pytest.mark.parametrize("kind", [Status, Action, Step, Outcome, RunEnd])
-def test_every_state_has_a_chinese_name(kind: type[Status | Action | Step | Outcome | RunEnd]) -> None:
+@pytest.mark.parametrize("kind", [Status, Action, Step, Outcome, RunEnd, BatchItem.State])
+def test_every_state_has_a_chinese_name(kind: type[TextChoices]) -> None:
     with override(None):
         labels = [str(member.label) for member in kind]
-    contexts = [None, "status", "act", "outcome", "run"]
+    contexts = [None, "status", "act", "outcome", "run", "batch item"]
     for label in labels:
         assert any(found(label, context) not in ("", label) for context in contexts), label
 
