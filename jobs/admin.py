@@ -23,17 +23,17 @@ class ReadOnly:
 
 class VersionInline(ReadOnly, admin.TabularInline):
     model = Version
-    fields = ["number", "note", "published_at", "published_by"]
+    fields = readonly_fields = ["number", "note", "published_at", "published_by"]
 
 
 class RunInline(ReadOnly, admin.TabularInline):
     model = Run
-    fields = ["number", "version", "flink_job_id", "started_at", "ended_at", "end"]
+    fields = readonly_fields = ["number", "version", "flink_job_id", "started_at", "ended_at", "end"]
 
 
 class SnapshotInline(ReadOnly, admin.TabularInline):
     model = Snapshot
-    fields = ["serial", "source", "state", "created_at", "size_bytes", "location"]
+    fields = readonly_fields = ["serial", "source", "state", "created_at", "size_bytes", "location"]
 
 
 @admin.register(Job)
@@ -47,8 +47,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
 
 class StepInline(ReadOnly, admin.TabularInline):
     model = OperationStep
-    fields = ["at", "step", "event", "detail"]
-    readonly_fields = ["at"]
+    fields = readonly_fields = ["at", "step", "event", "detail"]
 
 
 @admin.register(Operation)

@@ -59,7 +59,9 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def for_rows(self) -> JobQuerySet:
         """Bring along, in the same query, all that a row of the list shows."""
-        return self.select_related("cluster", "endpoint", "current_run__version", "problem", "workspace")
+        return self.select_related(
+            "cluster", "endpoint", "current_run__version", "current_run__endpoint", "problem", "workspace"
+        )
 
 
 class Job(models.Model):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from jobs.models import Job
 from jobs.views.visit import Request, job_of
@@ -44,5 +43,4 @@ def close_dialog(request: Request, job: Job, message: str) -> HttpResponse:
     }
     answer = render(request, "jobs/_done.html", context)
     answer["HX-Reswap"] = "none"
-    answer["HX-Trigger"] = json.dumps({"console:close-dialog": True})
-    return answer
+    return trigger_client_event(answer, "console:close-dialog", after="swap")

@@ -1,0 +1,198 @@
+"""The console in a real browser, over the fake Flink: what only JavaScript can get wrong."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from jobs.models import Draft, Job, Problem
+from jobs.operations import save_draft
+from jobs.states import Status
+from tests.conftest import SQL, Console
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    # Of pytest-playwright's own fixtures.
+    pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods"),
+]
+
+
+@pytest.fixture
+def signed_in(page: Page, live_server: Any, alice: User, workspace: Any) -> Iterator[Page]:
+    """A page of alice at the list; at the end no error may stand in the browser's console."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
+    client = Client()
+    client.force_login(alice)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
+    page.context.add_cookies([cookie])  # type: ignore[list-item]
+    page.goto(f"{live_server.url}/spaces/{workspace.serial}/jobs/")
+    yield page
+    assert errors == []
+
+
+def accessible(page: Page) -> None:
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def type_sql(page: Page, sql: str) -> None:
+    page.evaluate("sql => ace.edit(document.querySelector('.ace-box')).setValue(sql, -1)", sql)
+
+
+def test_run_from_the_list_swaps_the_cell_and_returns_the_focus(job: Job, signed_in: Page) -> None:
+    run = signed_in.get_by_role("row", name="orders").get_by_role("link", name="Run", exact=True)
+    run.click()
+    dialog = signed_in.get_by_role("dialog")
+    expect(dialog).to_contain_text("This job has no snapshot yet")
+    accessible(signed_in)
+    signed_in.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(run).to_be_focused()
+    run.click()
+    dialog.get_by_role("button", name="Run", exact=True).click()
+    expect(dialog).to_be_hidden()
+    expect(signed_in.locator(f"#status-{job.serial}")).to_contain_text("Operating")
+    expect(signed_in.get_by_role("status")).to_contain_text("is being started")
+
+
+def test_the_list_follows_without_a_reload(console: Console, signed_in: Page) -> None:
+    cell = signed_in.locator(f"#status-{console.job.serial}")
+    expect(cell).to_contain_text("Stopped")
+    console.start()
+    expect(cell).to_contain_text("Running", timeout=8000)
+    expect(signed_in.get_by_role("row", name="orders").get_by_role("link", name="Stop", exact=True)).to_be_visible()
+
+
+def test_a_menu_survives_the_poll(console: Console, signed_in: Page) -> None:
+    signed_in.get_by_role("row", name="orders").get_by_role("button", name="More").click()
+    delete = signed_in.get_by_role("link", name="Delete")
+    expect(delete).to_be_visible()
+    Job.objects.filter(pk=console.job.pk).update(last_run_number=0)
+    signed_in.wait_for_timeout(4500)
+    expect(delete).to_be_visible()
+
+
+def test_search_by_keyboard(job: Job, signed_in: Page) -> None:
+    signed_in.keyboard.press("/")
+    signed_in.keyboard.type("nothing like it")
+    expect(signed_in.locator("#listing")).to_contain_text("No job matches")
+    expect(signed_in).to_have_url(re.compile("q=nothing"))
+    expect(signed_in.locator("#search")).to_be_focused()
+
+
+def test_the_problem_is_told_on_hover_and_on_focus(console: Console, signed_in: Page) -> None:
+    console.start()
+    with_problem(console)
+    signed_in.reload()
+    mark = signed_in.get_by_role("button", name="What went wrong").first
+    mark.hover()
+    expect(signed_in.get_by_role("tooltip").first).to_contain_text("Division by zero")
+    signed_in.mouse.move(0, 0)
+    expect(signed_in.get_by_role("tooltip").first).to_be_hidden()
+    mark.focus()
+    expect(signed_in.get_by_role("tooltip").first).to_be_visible()
+
+
+def with_problem(console: Console) -> None:
+    why = Problem.objects.create(code="flink", summary="java.lang.ArithmeticException: / by zero")
+    Job.objects.filter(pk=console.job.pk).update(status=Status.FAILED, problem=why)
+
+
+def test_the_editor_saves_warns_and_marks_the_line(job: Job, signed_in: Page, live_server: Any) -> None:
+    signed_in.goto(f"{live_server.url}/jobs/{job.serial}/draft/")
+    expect(signed_in.locator(".ace_keyword").first).to_be_visible()
+    accessible(signed_in)
+    type_sql(signed_in, "SELECT 1;\nSELECT 'oops;")
+    expect(signed_in.get_by_text("not saved", exact=True)).to_be_visible()
+    signed_in.get_by_role("button", name="Check").click()
+    expect(signed_in.locator(".error-line")).to_have_count(1)
+    expect(signed_in.locator("#draft-result")).to_contain_text("never closed")
+    type_sql(signed_in, SQL + "-- of the browser")
+    expect(signed_in.locator(".error-line")).to_have_count(0)
+    warned = []
+    signed_in.once("dialog", lambda box: (warned.append(box.type), box.dismiss()))
+    signed_in.get_by_role("link", name="Overview").click()
+    assert warned == ["beforeunload"]
+    signed_in.keyboard.press("Control+s")
+    expect(signed_in.get_by_text("not saved", exact=True)).to_be_hidden()
+    assert Draft.objects.get(job=job).sql.endswith("-- of the browser")
+    signed_in.get_by_role("link", name="Overview").click()
+    expect(signed_in).to_have_url(f"{live_server.url}/jobs/{job.serial}/")
+
+
+def test_two_people_edit(job: Job, bob: User, signed_in: Page, live_server: Any) -> None:
+    signed_in.goto(f"{live_server.url}/jobs/{job.serial}/draft/")
+    save_draft(bob, job, 1, {"sql": "-- of bob"})
+    type_sql(signed_in, "-- of alice")
+    signed_in.get_by_role("button", name="Save", exact=True).click()
+    dialog = signed_in.get_by_role("dialog")
+    expect(dialog).to_contain_text("bob")
+    accessible(signed_in)
+    dialog.get_by_role("button", name="Go on editing mine").click()
+    assert signed_in.evaluate("ace.edit(document.querySelector('.ace-box')).getValue()") == "-- of alice"
+    signed_in.get_by_role("button", name="Save", exact=True).click()
+    dialog.get_by_role("button", name="Save mine over theirs").click()
+    expect(signed_in.get_by_text("not saved", exact=True)).to_be_hidden()
+    assert Draft.objects.get(job=job).sql == "-- of alice"
+
+
+def test_publish_while_a_version_runs(console: Console, signed_in: Page, live_server: Any) -> None:
+    console.start()
+    signed_in.goto(f"{live_server.url}/jobs/{console.job.serial}/draft/")
+    type_sql(signed_in, SQL + "-- second")
+    signed_in.get_by_role("button", name="Publish draft").click()
+    dialog = signed_in.get_by_role("dialog")
+    dialog.get_by_label("Version note").fill("The second one")
+    dialog.get_by_role("button", name="Publish version 2").click()
+    expect(dialog).to_contain_text("Version 1 is running. Stop it first")
+    expect(dialog.get_by_label("Create a snapshot when stopping")).to_be_checked()
+    accessible(signed_in)
+    dialog.get_by_role("button", name="Stop the running version").click()
+    expect(dialog).to_contain_text("goes on when it has fully stopped")
+    console.settle()
+    dialog.get_by_role("link", name="Run version 2").click()
+    expect(dialog.get_by_label("From the latest snapshot")).to_be_checked()
+    dialog.get_by_role("button", name="Run", exact=True).click()
+    expect(dialog).to_be_hidden()
+    expect(signed_in.locator("#job-head")).to_contain_text("Operating")
+    console.settle()
+    assert console.run.version.number == 2
+    assert console.run.restored_from == console.snapshot
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible(console: Console, signed_in: Page, live_server: Any, scheme: Any) -> None:
+    console.start()
+    console.click_stop()
+    console.settle()
+    with_problem(console)
+    signed_in.emulate_media(color_scheme=scheme)
+    signed_in.reload()
+    accessible(signed_in)
+    for tab in ("", "versions/", "versions/1/", "versions/compare/", "snapshots/", "runs/", "operations/"):
+        signed_in.goto(f"{live_server.url}/jobs/{console.job.serial}/{tab}")
+        accessible(signed_in)
+
+
+def test_the_appearance_is_remembered(job: Job, signed_in: Page) -> None:
+    signed_in.get_by_role("button", name="Appearance").click()
+    signed_in.get_by_role("button", name="Dark").click()
+    expect(signed_in.locator("html")).to_have_attribute("data-theme", "dark")
+    signed_in.reload()
+    expect(signed_in.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_at_1280_and_below_nothing_scrolls_sideways(job: Job, signed_in: Page) -> None:
+    for width in (1920, 1280, 800, 400):
+        signed_in.set_viewport_size({"width": width, "height": 800})
+        assert signed_in.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    signed_in.get_by_role("button", name="Main menu").click()
+    expect(signed_in.get_by_role("navigation", name="Main menu")).to_be_visible()
