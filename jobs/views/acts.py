@@ -64,14 +64,16 @@ def stop(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
     form = StopForm(_posted(request))
     next_number = request.GET.get("next", "")
+    if not (next_number.isdecimal() and len(next_number) < 9):
+        next_number = ""
 
     def do() -> HttpResponse:
         operations.stop(request.user, job, form.cleaned_data["with_snapshot"])
-        if next_number.isdecimal():
+        if next_number:
             return _go_on(request, job, int(next_number))
         return close_dialog(request, job, _("%(job)s is being stopped.") % {"job": job.name})
 
-    return _dialog(request, job, Action.STOP, form, do, {"next_number": next_number if next_number.isdecimal() else ""})
+    return _dialog(request, job, Action.STOP, form, do, {"next_number": next_number})
 
 
 @asks_and_does
