@@ -263,6 +263,10 @@ class Supervisor:
     def all_ready(self) -> bool:
         return all(process.is_satisfied for process in self.processes.values())
 
+    @property
+    def tasks_done(self) -> bool:
+        return all(process.is_satisfied for process in self.processes.values() if process.child.once)
+
     def tick(self) -> None:
         """Move every child one step on. Raise Failed when a task that the others need can't be done."""
         for process in self.processes.values():

@@ -84,8 +84,9 @@ class Console:
         needed = [service.name for service in services if service.name == "postgres"]
         children = [*services, *embedded.flink_children(self.flink), *self._applications(environment, needed)]
         self.log.write("oceanus", f"starting on {self.home.path}; Ctrl-C ends it")
-        threading.Thread(target=self._announce, daemon=True).start()
-        Supervisor(children, self.log, pids=self.home.run / "pids.json").run()
+        supervisor = Supervisor(children, self.log, pids=self.home.run / "pids.json")
+        threading.Thread(target=self._announce, args=[supervisor], daemon=True).start()
+        supervisor.run()
         self.log.write("oceanus", "ended")
 
     def _environment(self) -> Mapping[str, str]:
@@ -158,8 +159,10 @@ class Console:
         finally:
             connection.close()
 
-    def _announce(self) -> None:
+    def _announce(self, supervisor: Supervisor) -> None:
         """Say where to go and who to be, as soon as one can sign in; Flink may need some seconds more."""
+        while not supervisor.tasks_done:
+            time.sleep(0.1)
         missing = self._await_health(besides={"cluster"})
         lines = [f"Oceanus Console is up, after {self._seconds()}.", "", self.url, ""]
         lines += [f"{user['username']:<12} {user['password']}    ({user['role']})" for user in self.users]
