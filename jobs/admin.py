@@ -23,17 +23,17 @@ class ReadOnly:
 
 class VersionInline(ReadOnly, admin.TabularInline):
     model = Version
-    fields = readonly_fields = ["number", "note", "published_at", "published_by"]
+    fields = readonly_fields = ("number", "note", "published_at", "published_by")
 
 
 class RunInline(ReadOnly, admin.TabularInline):
     model = Run
-    fields = readonly_fields = ["number", "version", "flink_job_id", "started_at", "ended_at", "end"]
+    fields = readonly_fields = ("number", "version", "flink_job_id", "started_at", "ended_at", "end")
 
 
 class SnapshotInline(ReadOnly, admin.TabularInline):
     model = Snapshot
-    fields = readonly_fields = ["serial", "source", "state", "created_at", "size_bytes", "location"]
+    fields = readonly_fields = ("serial", "source", "state", "created_at", "size_bytes", "location")
 
 
 @admin.register(Job)
@@ -47,7 +47,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
 
 class StepInline(ReadOnly, admin.TabularInline):
     model = OperationStep
-    fields = readonly_fields = ["at", "step", "event", "detail"]
+    fields = readonly_fields = ("at", "step", "event", "detail")
 
 
 @admin.register(Operation)
