@@ -22,8 +22,16 @@ class Explanation:
     title: str
     cause: str
     advice: str
-    summary: str
-    trace: str
+    problem: Problem
+
+    @property
+    def summary(self) -> str:
+        return self.problem.summary
+
+    @property
+    def trace(self) -> str:
+        # Lists leave traces in the database; only who asks for one loads it.
+        return self.problem.trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,14 +304,17 @@ FLINK = [
 FALLBACK = Advice(
     N_("Flink reports an error"), "", N_("The words of Flink below tell more; the full trace is at the operation.")
 )
+# A stored problem names its entry by the English title ("known" among its values), so that nobody searches its trace again.
+BY_TITLE = {entry.title: entry for entry in [*FLINK, FALLBACK]}
 
 
 def explain(problem: Problem) -> Explanation:
     """Return what is known about a problem; for an unknown one, Flink's own words as the cause."""
-    found = OWN.get(problem.code) or recognize(problem.summary + "\n" + problem.trace)
+    found = OWN.get(problem.code) or BY_TITLE.get(problem.values.get("known", ""))
+    found = found or recognize(problem.summary + "\n" + problem.trace)
     values: dict[str, Any] = {"line": "", "cluster": "", "needed": "", "total": "", **problem.values}
     cause = _(found.cause) % values if found.cause else problem.summary
-    return Explanation(_(found.title), cause, _(found.advice), problem.summary, problem.trace)
+    return Explanation(_(found.title), cause, _(found.advice), problem)
 
 
 def recognize(text: str) -> Advice:

@@ -60,7 +60,7 @@ def update_catalogue() -> tuple[int, int]:
     catalogue.update(gather(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     for message in catalogue:
-        message.locations = sorted({(place, None) for place, _line in message.locations})
+        message.locations = sorted({(place, 0) for place, _line in message.locations})
     catalogue_path().parent.mkdir(parents=True, exist_ok=True)
     with catalogue_path().open("wb") as file:
         write_po(file, catalogue, width=120, sort_output=True, include_lineno=False)
@@ -73,4 +73,4 @@ def untranslated(catalogue: Catalog) -> list[str]:
 
 
 def _is_complete(message: Message) -> bool:
-    return bool(message.string) and (isinstance(message.string, str) or all(message.string))
+    return all([message.string] if isinstance(message.string, str) else message.string or [""])

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Job, Problem, Run
+from jobs.operations.record import problem
 from jobs.states import Status
 from tests.conftest import Console, make_job
 from workspaces.models import Workspace
@@ -25,7 +26,7 @@ def make_rows(job: Job, count: int) -> None:
     """Add jobs that run and have a problem, the dearest rows there are."""
     version = job.versions.get()
     for n in range(count):
-        why = Problem.objects.create(code="flink", summary="/ by zero")
+        why = problem("flink", "/ by zero")
         one = Job.objects.create(
             workspace=job.workspace, name=f"job-{n:03}", cluster=job.cluster, endpoint=job.endpoint, problem=why
         )

@@ -61,7 +61,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Bring along, in the same query, all that a row of the list shows."""
         return self.select_related(
             "cluster", "endpoint", "current_run__version", "current_run__endpoint", "problem", "workspace"
-        )
+        ).defer("problem__trace", "current_run__version__sql", "current_run__version__properties")
 
 
 class Job(models.Model):

@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError
 
 from clusters.engine import EngineError
 from clusters.models import FlinkEndpoint
+from jobs.advice import recognize
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, RunEnd, Status, Step, status_after
 from workspaces.models import Visitor
@@ -190,11 +191,13 @@ def update_job(job_id: int, **fields: Any) -> None:
 
 def problem_of(error: EngineError) -> Problem:
     """Keep what the engine said."""
-    return Problem.objects.create(code="flink", summary=error.summary, trace=error.trace)
+    return problem("flink", error.summary, error.trace)
 
 
 def problem(code: str, summary: str = "", trace: str = "", **values: Any) -> Problem:
-    """Keep a problem of our own (a code of jobs/advice.py)."""
+    """Keep a problem: a code of ours (jobs/advice.py), or "flink" with Flink's words."""
+    if code == "flink":
+        values["known"] = recognize(summary + "\n" + trace).title
     return Problem.objects.create(code=code, values=values, summary=summary, trace=trace)
 
 
