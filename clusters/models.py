@@ -2,20 +2,72 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import Count, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from clusters import flink
 from clusters.engine import Engine
-from workspaces.models import Workspace
+from workspaces.models import Visitor, Workspace, is_super_admin
 from workspaces.serials import new_serial
+
+# Addresses inside a network have no dots as often as not (http://jobmanager:8081), so Django's own check won't do.
+valid_address = RegexValidator(
+    r"^https?://[A-Za-z0-9.:\[\]_-]+(/[^\s?#]*)?\Z", _("Write an address that begins with http:// or https://.")
+)
+valid_directory = RegexValidator(
+    r"^[a-z][a-z0-9+.-]*:/[^\s?#]+\Z", _("Write a URI, for example file:///data/snapshots or s3://bucket/snapshots.")
+)
+valid_version = RegexValidator(r"^\d+\.\d+(\.\d+)?([.-][\w.-]+)?\Z", _("Write a version, for example 2.2.1."))
+# The original product's limit.
+MOST_WORKSPACES = 10
 
 
 def new_cluster_serial() -> str:
     return new_serial("cluster")
+
+
+class Reach(models.TextChoices):
+    """What is known about the way to a cluster or an endpoint."""
+
+    NONE = "none", _("No Flink yet")
+    UNKNOWN = "unknown", _("Not asked yet")
+    ANSWERS = "answers", _("Answers")
+    PARTLY = "partly", _("Partly unreachable")
+    UNREACHABLE = "unreachable", _("Unreachable")
+
+
+class ClusterQuerySet(models.QuerySet["Cluster"]):
+    def visible_to(self, user: Visitor) -> ClusterQuerySet:
+        """Keep the clusters that are bound to a workspace of `user`; a super admin sees all."""
+        if is_super_admin(user):
+            return self
+        if not user.pk:
+            return self.none()
+        mine = ClusterBinding.objects.filter(workspace__members__user_id=user.pk)
+        return self.filter(pk__in=mine.values("cluster"))
+
+    def with_use(self, workspace: Workspace | None = None) -> ClusterQuerySet:
+        """Bring along the endpoints, the CU of what runs, and how many jobs (of `workspace`) and workspaces there are."""
+        live = FlinkEndpoint.objects.filter(cluster=OuterRef("pk"), runs__isnull=False, runs__ended_at=None).order_by()
+        same = Cluster.objects.filter(pk=OuterRef("pk")).order_by()
+        jobs = Q(jobs__deleted_at=None) & (Q(jobs__workspace=workspace) if workspace else Q())
+        amount = models.DecimalField(max_digits=12, decimal_places=2)
+        return self.prefetch_related("endpoints").annotate(
+            used_cu=Coalesce(
+                Subquery(live.values("cluster").annotate(cu=Sum("runs__cu")).values("cu")),
+                Value(Decimal(0)),
+                output_field=amount,
+            ),
+            job_count=Subquery(same.annotate(n=Count("jobs", filter=jobs)).values("n")),
+            workspace_count=Subquery(same.annotate(n=Count("bindings")).values("n")),
+        )
 
 
 class Cluster(models.Model):
@@ -25,7 +77,13 @@ class Cluster(models.Model):
     workspaces = models.ManyToManyField(
         Workspace, through="ClusterBinding", related_name="clusters", verbose_name=_("workspaces")
     )
-    total_cu = models.DecimalField(_("total CU"), max_digits=8, decimal_places=2, default=Decimal(32))
+    total_cu = models.DecimalField(
+        _("total CU"),
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal(32),
+        validators=[MinValueValidator(Decimal("0.25"))],
+    )
     supports_fine_grained = models.BooleanField(_("fine-grained resources"), default=True)
     supports_snapshot_choice = models.BooleanField(
         _("snapshots can be chosen"), default=True, help_text=_("Off for old clusters, which must be upgraded first.")
@@ -33,6 +91,7 @@ class Cluster(models.Model):
     snapshot_directory = models.CharField(
         _("snapshot directory"),
         max_length=500,
+        validators=[valid_directory],
         help_text=_("A URI that Flink can write to, for example file:///data/snapshots"),
     )
     is_under_maintenance = models.BooleanField(_("under maintenance"), default=False)
@@ -40,12 +99,19 @@ class Cluster(models.Model):
     is_embedded = models.BooleanField(_("embedded"), default=False, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    objects = ClusterQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("cluster")
         verbose_name_plural = _("clusters")
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(total_cu__gt=0), name="clusters_cluster_cu_positive"),
+            models.CheckConstraint(condition=Q(total_cu__gt=0), name="clusters_cluster_cu_positive"),
+            models.CheckConstraint(
+                condition=Q(is_under_maintenance=False) | ~Q(maintenance_reason=""),
+                name="clusters_cluster_maintenance_reason",
+                violation_error_message=_("Say why the cluster is under maintenance; users read it."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -54,6 +120,20 @@ class Cluster(models.Model):
     @property
     def default_endpoint(self) -> FlinkEndpoint | None:
         return self.endpoints.filter(is_default=True).first()
+
+    @property
+    def reach(self) -> Reach:
+        found = {endpoint.reach for endpoint in self.endpoints.all()}
+        if len(found) == 1:
+            return found.pop()
+        if Reach.UNREACHABLE in found:
+            return Reach.PARTLY
+        return Reach.ANSWERS if found else Reach.NONE
+
+    @property
+    def unreachable_since(self) -> datetime | None:
+        """Since when an endpoint has not answered, the longest of them."""
+        return min((one.unreachable_since for one in self.endpoints.all() if one.unreachable_since), default=None)
 
 
 class ClusterBinding(models.Model):
@@ -73,10 +153,14 @@ class FlinkEndpoint(models.Model):
     """One Flink version of a cluster. The watcher keeps what it last learned about it here."""
 
     cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="endpoints", verbose_name=_("cluster"))
-    flink_version = models.CharField(_("Flink version"), max_length=20)
-    rest_url = models.URLField(_("JobManager REST address"), max_length=300)
-    dashboard_url = models.URLField(
-        _("dashboard address"), max_length=300, blank=True, help_text=_("For browsers; the REST address when empty.")
+    flink_version = models.CharField(_("Flink version"), max_length=20, validators=[valid_version])
+    rest_url = models.CharField(_("JobManager REST address"), max_length=300, validators=[valid_address])
+    dashboard_url = models.CharField(
+        _("dashboard address"),
+        max_length=300,
+        blank=True,
+        validators=[valid_address],
+        help_text=_("For browsers; the REST address when empty."),
     )
     is_default = models.BooleanField(_("default version"), default=True)
 
@@ -93,10 +177,11 @@ class FlinkEndpoint(models.Model):
     class Meta:
         verbose_name = _("Flink endpoint")
         verbose_name_plural = _("Flink endpoints")
+        ordering = ["-is_default", "-flink_version"]
         constraints = [
             models.UniqueConstraint(fields=["cluster", "flink_version"], name="clusters_endpoint_version_once"),
             models.UniqueConstraint(
-                fields=["cluster"], condition=models.Q(is_default=True), name="clusters_endpoint_one_default"
+                fields=["cluster"], condition=Q(is_default=True), name="clusters_endpoint_one_default"
             ),
         ]
 
@@ -106,6 +191,12 @@ class FlinkEndpoint(models.Model):
     def engine(self) -> Engine:
         """Return the driver for this endpoint; one per process and address, with kept-alive connections."""
         return flink.connect(self.rest_url, settings.SQL_RUNNER_JAR)
+
+    @property
+    def reach(self) -> Reach:
+        if self.unreachable_since:
+            return Reach.UNREACHABLE
+        return Reach.ANSWERS if self.seen_at else Reach.UNKNOWN
 
     @property
     def browser_url(self) -> str:

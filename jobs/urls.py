@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from jobs.views import acts, draft, job, listing, versions
+from jobs.views import acts, draft, job, listing, records, versions
 
 of_a_workspace = [
     path("", listing.jobs, name="jobs"),
@@ -31,5 +31,6 @@ of_a_job = [
 
 urlpatterns = [
     path("spaces/<slug:serial>/jobs/", include(of_a_workspace)),
+    path("spaces/<slug:serial>/operations/", records.records, name="records"),
     path("jobs/<slug:serial>/", include(of_a_job)),
 ]

@@ -1,11 +1,27 @@
-from django.contrib import admin
+"""Workspaces and their members for super admins. Every change goes through the acts, or is put on record as they would."""
 
-from workspaces.models import Member, Workspace
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from workspaces import acts
+from workspaces.models import Event, Member, Workspace
+
+
+class MemberForm(forms.ModelForm):
+    """A member may get another role, not become somebody else."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["user"].disabled = self.instance.pk is not None
 
 
 class MemberInline(admin.TabularInline):
     model = Member
-    extra = 1
+    form = MemberForm
+    extra = 0
     autocomplete_fields = ["user"]
 
 
@@ -15,3 +31,45 @@ class WorkspaceAdmin(admin.ModelAdmin):
     search_fields = ["name", "serial"]
     readonly_fields = ["serial", "created_at"]
     inlines = [MemberInline]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
+        """Leave deletion to the console, which says what stands against it."""
+        return False
+
+    def save_model(self, request: Any, obj: Workspace, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not change:
+            acts.record(request.user, obj.serial, Event.Code.WORKSPACE_CREATED, name=obj.name)
+        elif form.changed_data:
+            before = form.initial.get("name", obj.name)
+            acts.record(request.user, obj.serial, Event.Code.WORKSPACE_CHANGED, before=before, after=obj.name)
+
+    def save_formset(self, request: Any, form: forms.ModelForm, formset: Any, change: bool) -> None:
+        formset.save(commit=False)
+        try:
+            for member in formset.deleted_objects:
+                acts.remove_member(request.user, member)
+            for member, changed in formset.changed_objects:
+                if "role" in changed:
+                    acts.change_role(request.user, member, member.role)
+            for member in formset.new_objects:
+                acts.add_member(request.user, member.workspace, member.user, member.role)
+        except acts.Refusal as no:
+            messages.error(request, no.message)
+
+
+@admin.register(Event)
+class EventAdmin(admin.ModelAdmin):
+    list_display = ["at", "by", "about", "__str__"]
+    list_select_related = ["by"]
+    search_fields = ["about", "by__username"]
+    date_hierarchy = "at"
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        return False

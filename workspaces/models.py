@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -90,3 +91,47 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.get_role_display()})"
+
+
+class Event(models.Model):
+    """One line of the record of a workspace or a cluster. Triggers in the database refuse to change or delete it (G9)."""
+
+    class Code(models.TextChoices):
+        WORKSPACE_CREATED = "workspace-created", _("The workspace %(name)s was created.")
+        WORKSPACE_CHANGED = "workspace-changed", _("The workspace %(before)s was changed; it is called %(after)s.")
+        WORKSPACE_DELETED = "workspace-deleted", _("The workspace %(name)s was deleted.")
+        MEMBER_ADDED = "member-added", _("%(user)s was added as %(role)s.")
+        ROLE_CHANGED = "role-changed", _("%(user)s, until then %(old_role)s, became %(role)s.")
+        MEMBER_REMOVED = "member-removed", _("%(user)s, until then %(role)s, was removed.")
+        CLUSTER_CREATED = "cluster-created", _("The cluster %(cluster)s was created.")
+        CLUSTER_CHANGED = "cluster-changed", _("The cluster %(cluster)s was changed.")
+        MAINTENANCE_BEGUN = "maintenance-begun", _("The maintenance of %(cluster)s began: %(reason)s")
+        MAINTENANCE_ENDED = "maintenance-ended", _("The maintenance of %(cluster)s ended.")
+        CLUSTER_DELETED = "cluster-deleted", _("The cluster %(cluster)s was deleted.")
+        CLUSTER_BOUND = "cluster-bound", _("The cluster %(cluster)s was bound to the workspace %(workspace)s.")
+        CLUSTER_UNBOUND = "cluster-unbound", _("The cluster %(cluster)s was unbound from the workspace %(workspace)s.")
+        ENDPOINT_ADDED = "endpoint-added", _("Flink %(version)s at %(address)s was added.")
+        ENDPOINT_CHANGED = "endpoint-changed", _("Flink %(version)s at %(address)s was changed.")
+        ENDPOINT_REMOVED = "endpoint-removed", _("Flink %(version)s at %(address)s was removed.")
+
+    # The serial of the workspace or cluster, not a foreign key: the record outlives what it tells about.
+    about = models.CharField(_("about"), max_length=32)
+    at = models.DateTimeField(_("time"), auto_now_add=True)
+    by = models.ForeignKey("auth.User", models.PROTECT, related_name="+", verbose_name=_("by"))
+    code = models.CharField(_("event"), max_length=20, choices=Code.choices)
+    params: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(_("parameters"), default=dict)
+
+    class Meta:
+        verbose_name = _("record of workspaces and clusters")
+        verbose_name_plural = _("records of workspaces and clusters")
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["about", "-id"], name="workspaces_event_about")]
+
+    def __str__(self) -> str:
+        """Tell in the reader's language what happened."""
+        words = self.params | {key: _role_label(self.params[key]) for key in ("role", "old_role") if key in self.params}
+        return str(self.get_code_display()) % words
+
+
+def _role_label(value: str) -> str:
+    return str(Role(value).label) if value in Role.values else value

@@ -1,25 +1,13 @@
 """What every view begins with: the typed request, and things fetched through the user."""
 
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from django_htmx.middleware import HtmxDetails
 
 from jobs.models import Job
-from workspaces.models import May, Workspace
+from workspaces.models import May
+from workspaces.visit import Request, workspace_of
 
-
-class Request(HttpRequest):
-    """A request of somebody who has signed in (LoginRequiredMiddleware), with htmx's headers (HtmxMiddleware)."""
-
-    user: User
-    htmx: HtmxDetails
-
-
-def workspace_of(request: Request, serial: str) -> Workspace:
-    """Return a workspace that the user sees, or raise 404."""
-    return get_object_or_404(Workspace.objects.visible_to(request.user), serial=serial)
+__all__ = ["Request", "job_of", "operable_job_of", "workspace_of"]
 
 
 def job_of(request: Request, serial: str) -> Job:

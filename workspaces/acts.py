@@ -1,0 +1,123 @@
+"""What is done to workspaces and their members, for views and admin alike.
+
+Every act takes who asks for it first, raises Refusal with a sentence for the user, and puts itself on record.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from workspaces.models import Event, Member, Role, Workspace
+
+
+class Refusal(Exception):
+    """Say why an act can't be done, as a sentence for the user."""
+
+    def __init__(self, message: object) -> None:
+        super().__init__(str(message))
+        self.message = str(message)
+
+
+def record(user: User, about: str, code: Event.Code, /, **params: str) -> None:
+    """Put an act on record; `about` is the serial of the workspace or cluster."""
+    Event.objects.create(by=user, about=about, code=code, params=params)
+
+
+@transaction.atomic
+def create_workspace(user: User, name: str, description: str) -> Workspace:
+    """Create an empty workspace. Raise Refusal for a taken name."""
+    workspace = _saved(Workspace(name=name, description=description))
+    record(user, workspace.serial, Event.Code.WORKSPACE_CREATED, name=name)
+    return workspace
+
+
+@transaction.atomic
+def change_workspace(user: User, workspace: Workspace, name: str, description: str) -> Workspace:
+    """Rename and describe a workspace. Raise Refusal for a taken name."""
+    before = Workspace.objects.select_for_update().get(pk=workspace.pk)
+    if (before.name, before.description) == (name, description):
+        return before
+    after = _saved(Workspace(pk=before.pk, serial=before.serial, name=name, description=description))
+    record(user, before.serial, Event.Code.WORKSPACE_CHANGED, before=before.name, after=name)
+    return after
+
+
+@transaction.atomic
+def delete_workspace(user: User, workspace: Workspace) -> None:
+    """Delete a workspace with its folders, members and bindings. Raise Refusal while it has jobs, or a record of some."""
+    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    if reason := why_not_delete(workspace):
+        raise Refusal(reason)
+    record(user, workspace.serial, Event.Code.WORKSPACE_DELETED, name=workspace.name)
+    # From the leaves up: a folder keeps its parent.
+    while workspace.folders.filter(children=None).delete()[0]:
+        pass
+    workspace.delete()
+
+
+def why_not_delete(workspace: Workspace) -> str:
+    """Return why a workspace can't be deleted now, for the user; "" when it can."""
+    if jobs := workspace.jobs.filter(deleted_at=None).count():
+        told = ngettext(
+            "The workspace still has %(count)s job. Delete it first.",
+            "The workspace still has %(count)s jobs. Delete them first.",
+            jobs,
+        )
+        return told % {"count": jobs}
+    if kept := workspace.jobs.count():
+        return _("The record of what was done to %(count)s deleted jobs of this workspace stays, so it does, too.") % {
+            "count": kept
+        }
+    return ""
+
+
+@transaction.atomic
+def add_member(user: User, workspace: Workspace, other: User, role: Role) -> Member:
+    """Let `other` into the workspace. Raise Refusal if he is in it already."""
+    try:
+        with transaction.atomic():
+            member = Member.objects.create(workspace=workspace, user=other, role=role)
+    except IntegrityError as error:
+        raise Refusal(_("%(user)s is a member already.") % {"user": other}) from error
+    record(user, workspace.serial, Event.Code.MEMBER_ADDED, user=other.username, role=role)
+    return member
+
+
+@transaction.atomic
+def change_role(user: User, member: Member, role: Role) -> None:
+    """Give a member another role. Raise Refusal if he is no member any more."""
+    now = _locked(member)
+    if now.role != role:
+        Member.objects.filter(pk=now.pk).update(role=role)
+        names = {"user": now.user.username, "old_role": now.role, "role": role}
+        record(user, now.workspace.serial, Event.Code.ROLE_CHANGED, **names)
+
+
+@transaction.atomic
+def remove_member(user: User, member: Member) -> None:
+    """Take a member out of the workspace. Raise Refusal if he is no member any more."""
+    now = _locked(member)
+    record(user, now.workspace.serial, Event.Code.MEMBER_REMOVED, user=now.user.username, role=now.role)
+    now.delete()
+
+
+def _locked(member: Member) -> Member:
+    rows = Member.objects.select_for_update(of=("self",)).select_related("workspace", "user")
+    if now := rows.filter(pk=member.pk).first():
+        return now
+    raise Refusal(_("This user is not a member any more."))
+
+
+def _saved(workspace: Workspace) -> Workspace:
+    try:
+        with transaction.atomic():
+            if workspace.pk:
+                workspace.save(update_fields=["name", "description"])
+            else:
+                workspace.save()
+    except IntegrityError as error:
+        raise Refusal(_("There is already a workspace with this name.")) from error
+    return workspace

@@ -1,0 +1,41 @@
+"""What every view begins with: the typed request, and things fetched through the user."""
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django_htmx.middleware import HtmxDetails
+
+from workspaces.models import May, Workspace, is_super_admin
+
+
+class Request(HttpRequest):
+    """A request of somebody who has signed in (LoginRequiredMiddleware), with htmx's headers (HtmxMiddleware)."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+def workspace_of(request: Request, serial: str) -> Workspace:
+    """Return a workspace that the user sees, or raise 404."""
+    return get_object_or_404(Workspace.objects.visible_to(request.user), serial=serial)
+
+
+def manageable_workspace_of(request: Request, serial: str) -> Workspace:
+    """Return a workspace whose members the user manages; raise 404 when he does not see it and 403 when he may only look."""
+    workspace = workspace_of(request, serial)
+    if not workspace.may(request.user, May.MANAGE_MEMBERS):
+        raise PermissionDenied
+    return workspace
+
+
+def ruled_workspace_of(request: Request, serial: str) -> Workspace:
+    """Return a workspace to its super admin; raise 404 when the user does not see it and 403 when he may only look."""
+    workspace = workspace_of(request, serial)
+    require_super_admin(request)
+    return workspace
+
+
+def require_super_admin(request: Request) -> None:
+    if not is_super_admin(request.user):
+        raise PermissionDenied
