@@ -87,7 +87,7 @@ class Log:
             self._print("\n".join(["", f"╭{'─' * (width + 2)}╮", *framed, f"╰{'─' * (width + 2)}╯", "", ""]))
 
     def _print(self, text: str) -> None:
-        # A terminal that is gone, or that can't show a letter, must not take the console with it.
+        # A terminal that is gone must not take the console with it.
         with contextlib.suppress(OSError, ValueError):
             self.stream.write(text)
             self.stream.flush()

@@ -1,4 +1,5 @@
 import http.client
+import io
 import json
 import os
 import signal
@@ -32,6 +33,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         os.umask(0o077)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(
+                errors="replace"
+            )  # a terminal without the frame's letters must show the password still
         home = Home(settings.HOME)
         try:
             with home.ours():
@@ -67,6 +72,7 @@ class Console:
             rest_port=ports["flink"],
             zookeeper_port=ports["zookeeper"],
         )
+        self.further_flinks = embedded.further_flinks(home)
 
     def run(self) -> None:
         services = []
@@ -82,7 +88,10 @@ class Console:
         self.home.write_environment(embedded_at)
         environment = {**self._environment(), **embedded_at}
         needed = [service.name for service in services if service.name == "postgres"]
-        children = [*services, *embedded.flink_children(self.flink), *self._applications(environment, needed)]
+        flinks = embedded.flink_children(self.flink)
+        for version, flink in self.further_flinks.items():
+            flinks += embedded.flink_children(flink, f"-{version}")
+        children = [*services, *flinks, *self._applications(environment, needed)]
         self.log.write("oceanus", f"starting on {self.home.path}; Ctrl-C ends it")
         supervisor = Supervisor(children, self.log, pids=self.home.run / "pids.json")
         threading.Thread(target=self._announce, args=[supervisor], daemon=True).start()
@@ -110,7 +119,11 @@ class Console:
         ]
         commands: dict[str, list[str]] = {
             "migrate": [*manage, "migrate", "--no-input", "--verbosity", "0"],
-            "sample": [*manage, "load_sample", "--flink-url", self.flink.url, "--credentials", str(self.credentials)],
+            "sample": [
+                *(*manage, "load_sample", "--flink-url", self.flink.url, "--credentials", str(self.credentials)),
+                *(f"--extra-flink={version}={flink.url}" for version, flink in self.further_flinks.items()),
+                *(f"--removed-flink={version}" for version, runs in self.home.flink_versions().items() if not runs),
+            ],
             "web": [
                 *(sys.executable, "-m", "gunicorn", "oceanus_console.wsgi", "--chdir", str(settings.BASE_DIR)),
                 *("--bind", f"{bracketed(self.host)}:{self.port}", "--worker-class", "gthread"),
