@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import FlinkEndpoint
+from jobs.folder_forms import FolderField
 from jobs.models import Draft, Job, Snapshot, Version
 from jobs.models.job import valid_name
 from workspaces.models import Workspace
@@ -79,6 +80,7 @@ class NewJobForm(forms.Form):
     endpoint = forms.ModelChoiceField(
         FlinkEndpoint.objects.none(), label=_("Cluster and Flink version"), empty_label=None
     )
+    folder = FolderField(label=_("Folder"))
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,6 +88,7 @@ class NewJobForm(forms.Form):
         field = self.fields["endpoint"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = choices.order_by("cluster__name", "-is_default", "flink_version")
+        self.fields["folder"].of(workspace)  # type: ignore[attr-defined]
 
 
 class DraftForm(forms.ModelForm):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from jobs.models import Job, Run
+from jobs.models import BatchItem, Job, Run
 from jobs.states import RunEnd, Status, Step
 
 SHAPES = {
@@ -18,6 +18,15 @@ SHAPES = {
     Status.STOPPED: "idle",
     Status.PAUSED: "idle",
     Status.FAILED: "bad",
+}
+
+ITEM_SHAPES = {
+    BatchItem.State.WAITING: "hollow",
+    BatchItem.State.WORKING: "busy",
+    BatchItem.State.SUCCEEDED: "ok",
+    BatchItem.State.FAILED: "bad",
+    BatchItem.State.REFUSED: "refused",
+    BatchItem.State.CANCELLED: "idle",
 }
 
 

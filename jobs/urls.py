@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from jobs.views import acts, draft, job, listing, records, versions
+from jobs.views import acts, arrange, batch, batches, draft, folders, job, listing, records, versions
 
 of_a_workspace = [
     path("", listing.jobs, name="jobs"),
@@ -27,10 +27,32 @@ of_a_job = [
     path("snapshot/", acts.snapshot, name="snapshot"),
     path("cancel/", acts.cancel, name="cancel"),
     path("delete/", acts.delete, name="delete"),
+    path("copy/", arrange.copy, name="copy"),
+    path("move/", arrange.move, name="move"),
+    path("rename/", arrange.rename, name="rename"),
+]
+
+of_a_folder = [
+    path("rename/", folders.rename, name="rename-folder"),
+    path("move/", folders.move, name="move-folder"),
+    path("delete/", folders.delete, name="delete-folder"),
+]
+
+of_a_batch = [
+    path("", batches.batch, name="batch"),
+    path("poll/", batches.poll, name="poll-batch"),
+    path("retry/", batches.retry, name="retry-batch"),
+    path("restart/", batches.restart, name="restart-batch"),
+    path("cancel/", batches.cancel, name="cancel-batch"),
 ]
 
 urlpatterns = [
     path("spaces/<slug:serial>/jobs/", include(of_a_workspace)),
     path("spaces/<slug:serial>/operations/", records.records, name="records"),
+    path("spaces/<slug:serial>/folders/new/", folders.new, name="new-folder"),
+    path("spaces/<slug:serial>/batch/<slug:action>/", batch.confirm, name="new-batch"),
+    path("spaces/<slug:serial>/batches/", batches.batches, name="batches"),
+    path("folders/<slug:serial>/", include(of_a_folder)),
+    path("batches/<slug:serial>/", include(of_a_batch)),
     path("jobs/<slug:serial>/", include(of_a_job)),
 ]

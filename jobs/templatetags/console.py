@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from jobs import advice, shown
-from jobs.models import Job, Problem, Run
-from jobs.states import Action, Status
+from jobs.models import BatchItem, Job, Problem, Run
+from jobs.operations.copy import sentence
+from jobs.states import Action, Status, Step
 
 register = template.Library()
 
@@ -110,6 +111,43 @@ def seconds(passed: timedelta | None) -> str:
         return "–"
     total = max(0.0, passed.total_seconds())
     return _("%(seconds)s s") % {"seconds": f"{total:.1f}"} if total < 60 else clock(passed)
+
+
+@register.filter
+def about(passed: timedelta | None) -> str:
+    """Write a duration roughly: whole seconds below two minutes, then minutes, then hours and days."""
+    if passed is None:
+        return "–"
+    total = max(0, round(passed.total_seconds()))
+    if total < 120:
+        return _("%(count)d s") % {"count": total}
+    if total < 7200:
+        return _("%(count)d min") % {"count": total // 60}
+    if total < 172_800:
+        return _("%(count)d h") % {"count": total // 3600}
+    return _("%(count)d days") % {"count": total // 86_400}
+
+
+@register.simple_tag
+def ago(at: datetime) -> str:
+    """Write how long ago it was."""
+    return _("%(time)s ago") % {"time": about(datetime.now(UTC) - at)}
+
+
+@register.filter
+def step_label(step: str) -> str:
+    return str(Step(step).label) if step in Step.values else ""
+
+
+@register.filter
+def item_shape(state: str) -> str:
+    """Return the shape that stands for an outcome in a batch."""
+    return shown.ITEM_SHAPES[BatchItem.State(state)]
+
+
+@register.filter
+def change_sentence(change: dict[str, str]) -> str:
+    return sentence(change)
 
 
 @register.filter

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import JSONObject
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -18,9 +21,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.forms import NewJobForm
-from jobs.models import Job, JobQuerySet
+from jobs.models import Folder, Job, JobQuerySet
 from jobs.operations import Refusal, create_job
 from jobs.states import Status
+from jobs.tree import Tree
 from jobs.views.answers import leave_to, show_dialog
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import May, Workspace
@@ -45,6 +49,7 @@ class Wish:
 
     search: str
     status: str
+    folder: str
     sort: str
     size: int
     page: str
@@ -55,12 +60,16 @@ class Wish:
         return cls(
             search=query.get("q", "").replace("\0", "").strip()[:100],
             status=query.get("status", "") if query.get("status") in Status.values else "",
+            folder=query.get("folder", "").replace("\0", "")[:32],
             sort=sort if sort.removeprefix("-") in SORTS else "-updated",
             size=int(size) if size in map(str, SIZES) else SIZES[0],
             page=query.get("page", "1"),
         )
 
-    def select(self, jobs: JobQuerySet) -> QuerySet[Job]:
+    def select(self, jobs: JobQuerySet, folders: list[int] | None) -> QuerySet[Job]:
+        """Keep what matches, in order; `folders`: the ids of those to look in, None for everywhere."""
+        if folders is not None:
+            jobs = jobs.filter(folder__in=folders)
         if self.search:
             jobs = jobs.filter(Q(name__icontains=self.search) | Q(serial__icontains=self.search))
         if self.status:
@@ -74,17 +83,20 @@ class Wish:
 def jobs(request: Request, serial: str) -> HttpResponse:
     workspace = get_object_or_404(_watched(request), serial=serial)
     wish = Wish.of(request.GET)
-    page = Paginator(wish.select(_rows(request, workspace)), wish.size).get_page(wish.page)
+    counted = _count(workspace)
+    tree = tree_with(workspace, counted, wish)
+    page = Paginator(wish.select(rows_of(request, workspace), tree.chosen()), wish.size).get_page(wish.page)
     context = {
         "workspace": workspace,
         "can_operate": workspace.may(request.user, May.OPERATE),
         "wish": wish,
+        "tree": tree,
         "sizes": SIZES,
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
         "rows": [job.serial for job in page],
         "seen": _seen(workspace),
-        "summary": _summary(workspace),
+        "summary": _summary(workspace, counted, tree),
     }
     is_part = request.htmx.target == "listing"
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
@@ -98,16 +110,19 @@ def poll(request: Request, serial: str) -> HttpResponse:
     if told == seen and _newest(workspace) < timezone.now() - COMMIT_LAG:
         return HttpResponse(status=204)
     rows = request.GET.getlist("row")[: max(SIZES)]
-    shown = list(_rows(request, workspace).filter(serial__in=[row for row in rows if "\0" not in row]))
+    wish, counted = Wish.of(request.GET), _count(workspace)
+    tree = tree_with(workspace, counted, wish)
+    shown = list(rows_of(request, workspace).filter(serial__in=[row for row in rows if "\0" not in row]))
     context = {
         "workspace": workspace,
         "can_operate": workspace.may(request.user, May.OPERATE),
-        "wish": Wish.of(request.GET),
+        "wish": wish,
+        "tree": tree,
         "changed": [job for job in shown if _is_new(job, told, seen)],
         "gone": sorted(set(rows) - {job.serial for job in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
         "seen": seen,
-        "summary": _summary(workspace),
+        "summary": _summary(workspace, counted, tree),
         "oob": True,
     }
     return render(request, "jobs/_poll.html", context)
@@ -118,12 +133,13 @@ def new(request: Request, serial: str) -> HttpResponse:
     workspace = workspace_of(request, serial)
     if not workspace.may(request.user, May.OPERATE):
         raise PermissionDenied
-    form = NewJobForm(request.POST or None, workspace=workspace)
+    form = NewJobForm(request.POST or None, workspace=workspace, initial={"folder": request.GET.get("folder", "")})
     refusal = ""
     if form.is_valid():
         endpoint: FlinkEndpoint = form.cleaned_data["endpoint"]
         try:
-            job = create_job(request.user, workspace, form.cleaned_data["name"], endpoint.cluster, endpoint)
+            name, folder = form.cleaned_data["name"], form.cleaned_data["folder"]
+            job = create_job(request.user, workspace, name, endpoint.cluster, endpoint, folder)
         except Refusal as no:
             refusal = no.message
         else:
@@ -134,7 +150,7 @@ def new(request: Request, serial: str) -> HttpResponse:
     return show_dialog(request, "jobs/_new.html", context, invalid=request.method == "POST")
 
 
-def _rows(request: Request, workspace: Workspace) -> JobQuerySet:
+def rows_of(request: Request, workspace: Workspace) -> JobQuerySet:
     return Job.objects.visible_to(request.user).filter(workspace=workspace).for_rows()
 
 
@@ -143,10 +159,14 @@ def _watched(request: Request) -> QuerySet[Workspace]:
     bound = FlinkEndpoint.objects.filter(cluster__workspaces=OuterRef("pk")).order_by()
     capacity = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by().values("workspaces")
     outages = bound.exclude(unreachable_since=None).values("cluster__workspaces").annotate(n=Sum(F("pk"))).values("n")
+    folders = Folder.objects.filter(workspace=OuterRef("pk")).order_by("name")
     return Workspace.objects.visible_to(request.user).annotate(
         newest=Subquery(Job.objects.filter(workspace=OuterRef("pk")).order_by("-changed_at").values("changed_at")[:1]),
         outages=Subquery(outages[:1]),
         total_cu=Subquery(capacity.annotate(total=Sum("total_cu")).values("total")[:1]),
+        folder_rows=ArraySubquery(
+            folders.values(row=JSONObject(id="pk", serial="serial", name="name", parent="parent"))
+        ),
     )
 
 
@@ -169,14 +189,31 @@ def _is_new(job: Job, told: str, seen: str) -> bool:
         return True
 
 
-def _summary(workspace: Any) -> dict[str, Any]:
-    """Count the jobs by status and sum up the CU of what runs, in one query."""
+def _count(workspace: Workspace) -> list[dict[str, Any]]:
+    """Count the jobs by folder and status, with the CU of what runs, in one query."""
     live = Q(current_run__isnull=False, current_run__ended_at=None)
-    rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("status")
-    found = {row["status"]: row for row in rows.annotate(n=Count("pk"), cu=Sum("current_run__cu", filter=live))}
+    rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("folder", "status")
+    return [dict(row) for row in rows.annotate(n=Count("pk"), cu=Sum("current_run__cu", filter=live))]
+
+
+def tree_with(workspace: Any, counted: list[dict[str, Any]], wish: Wish) -> Tree:
+    """Return the tree of folders beside the list; `workspace` brings its folders along (`_watched`)."""
+    jobs_in: Counter[int | None] = Counter()
+    for row in counted:
+        jobs_in[row["folder"]] += row["n"]
+    return Tree(workspace.folder_rows, jobs_in, wish.folder)
+
+
+def _summary(workspace: Any, counted: list[dict[str, Any]], tree: Tree) -> dict[str, Any]:
+    """Return the jobs of the current folder by status, and the CU in use of all."""
+    chosen = tree.chosen()
+    by_status: Counter[str] = Counter()
+    for row in counted:
+        if chosen is None or row["folder"] in chosen:
+            by_status[row["status"]] += row["n"]
     return {
-        "total": sum(row["n"] for row in found.values()),
-        "counts": [(status, found[status]["n"] if status in found else 0) for status in Status],
-        "used_cu": sum((row["cu"] or Decimal(0) for row in found.values()), Decimal(0)),
+        "total": by_status.total(),
+        "counts": [(status, by_status[status]) for status in Status],
+        "used_cu": sum((row["cu"] or Decimal(0) for row in counted), Decimal(0)),
         "total_cu": workspace.total_cu or Decimal(0),
     }

@@ -173,6 +173,7 @@ document.addEventListener("click", async (event) => {
     copy.title = texts.textCopied;
     setTimeout(() => copy.classList.remove("copied"), 1500);
   }
+  if (event.target.closest("[data-print]")) print();
   const fold = event.target.closest("[data-fold]");
   const sidebar = document.getElementById("sidebar");
   const isOpen = fold ? !sidebar?.classList.contains("open") : sidebar?.contains(event.target) && sidebar.classList.contains("open");

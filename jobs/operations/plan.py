@@ -1,0 +1,175 @@
+"""What a batch would do, before it is asked for: job by job, in a number of queries that does not depend on theirs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext as _
+
+from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
+from jobs import advice
+from jobs.models import Job, Run, Snapshot, Version
+from jobs.operations.copy import Change, changes_of_copy
+from jobs.operations.draft import problem_in_script
+from jobs.operations.record import Refusal
+from jobs.sql import ScriptError, split
+from jobs.states import Action
+from workspaces.models import Workspace
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """One job of the plan. `why_not`: it can't take the act now; `caution`: it may turn out so when its turn comes."""
+
+    job: Job
+    version: Version | None
+    snapshot: Snapshot | None
+    why_not: str = ""
+    caution: str = ""
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def draft_is_published(self) -> bool:
+        draft = getattr(self.job, "draft", None)
+        return bool(draft and self.version and draft.saved_at <= self.version.published_at)
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """What the runs need on one Flink version of a cluster, and what is free. CU belong to the whole cluster."""
+
+    endpoint: FlinkEndpoint
+    cu_free: Decimal
+    cu_needed: Decimal = Decimal(0)
+    slots_needed: int = 0
+    jobs: int = 0
+
+    @property
+    def is_short_of_cu(self) -> bool:
+        return self.cu_needed > self.cu_free
+
+    @property
+    def is_short_of_slots(self) -> bool:
+        return self.slots_needed > self.endpoint.slots_free
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """`lines`: in the order in which the jobs would be begun."""
+
+    lines: list[Line]
+    rooms: list[Room] = field(default_factory=list)
+
+    @property
+    def possible(self) -> int:
+        return sum(not line.why_not for line in self.lines)
+
+    @property
+    def impossible(self) -> int:
+        return len(self.lines) - self.possible
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why some can't, the most frequent reason first: (sentence, how many)."""
+        return Counter(line.why_not for line in self.lines if line.why_not).most_common()
+
+    @property
+    def changed(self) -> int:
+        return sum(bool(line.changes) for line in self.lines)
+
+    @property
+    def without_snapshot(self) -> int:
+        return sum(line.snapshot is None and not line.why_not for line in self.lines)
+
+    @property
+    def worst_first(self) -> list[Line]:
+        """The lines with those that need a look at the top."""
+        return sorted(self.lines, key=lambda line: (not line.why_not, not line.caution, not line.changes))
+
+
+def plan(
+    workspace: Workspace,
+    action: Action,
+    jobs: QuerySet[Job],
+    order: Sequence[str] = (),
+    start: str = "",
+    cluster: Cluster | None = None,
+) -> Plan:
+    """Tell what `action` would do with `jobs`. `order`: serials as ticked; `start`: of a run; `cluster`: of copies."""
+    found = jobs.select_related("cluster", "endpoint", "workspace", "current_run__version", "draft")
+    if action != Action.PUBLISH:
+        found = found.defer("draft__sql", "current_run__version__sql")
+    rank = {serial: position for position, serial in enumerate(order)}
+    rows = sorted(found, key=lambda job: rank.get(job.serial, len(rank)))
+    versions = Version.objects.filter(job__in=rows).order_by("job_id", "-number").distinct("job_id").defer("sql")
+    snapshots = Snapshot.objects.filter(job__in=rows, state=Snapshot.State.COMPLETED)
+    newest = {one.job_id: one for one in snapshots.order_by("job_id", "-ended_at", "-pk").distinct("job_id")}
+    latest = {one.job_id: one for one in versions}
+    made = Plan(
+        [Line(job, latest.get(job.pk), newest.get(job.pk), why_not=job.why_not(action)) for job in rows],
+    )
+    if action == Action.RUN:
+        _plan_runs(made, workspace, start)
+    for line in made.lines:
+        if not line.why_not:
+            _look_closer(line, action, cluster)
+    return made
+
+
+def _look_closer(line: Line, action: Action, cluster: Cluster | None) -> None:
+    """Say what the table of states can't know."""
+    job = line.job
+    if action == Action.DELETE and job.live_run:
+        line.why_not = _("It is not yet known whether the last run is over. Try again when the cluster answers.")
+    elif action == Action.PUBLISH and (draft := getattr(job, "draft", None)):
+        try:
+            split(draft.sql)
+        except ScriptError as error:
+            line.why_not = advice.explain(problem_in_script(error)).cause
+    elif action == Action.COPY and cluster:
+        online = job.current_run.version if job.live_run and job.current_run else line.version
+        try:
+            line.changes = changes_of_copy(job, cluster, online or getattr(job, "draft", None))
+        except Refusal as no:
+            line.why_not = no.message
+
+
+def _plan_runs(made: Plan, workspace: Workspace, start: str) -> None:
+    clusters = {line.job.cluster_id for line in made.lines}
+    bound = set(
+        ClusterBinding.objects.filter(workspace=workspace, cluster__in=clusters).values_list("cluster", flat=True)
+    )
+    open_runs = Run.objects.filter(endpoint__cluster__in=clusters, ended_at=None)
+    used = dict(open_runs.order_by().values_list("endpoint__cluster").annotate(Sum("cu")))
+    left: dict[int, Decimal] = {}
+    rooms: dict[int, Room] = {}
+    for line in made.lines:
+        line.why_not = line.why_not or _why_no_run(line, bound, start)
+        if line.why_not or line.version is None:
+            continue
+        job, cu = line.job, line.version.cu
+        free = job.cluster.total_cu - used.get(job.cluster_id, Decimal(0))
+        room = rooms.setdefault(job.endpoint_id, Room(job.endpoint, free))
+        room.cu_needed, room.jobs = room.cu_needed + cu, room.jobs + 1
+        room.slots_needed += line.version.parallelism
+        left[job.cluster_id] = left.get(job.cluster_id, free) - cu
+        if left[job.cluster_id] < 0:
+            line.caution = _("Not enough CU will be left when its turn comes.")
+    made.rooms = sorted(rooms.values(), key=lambda room: (room.endpoint.cluster_id, room.endpoint.flink_version))
+
+
+def _why_no_run(line: Line, bound: set[int], start: str) -> str:
+    job = line.job
+    if line.version is None:
+        return _("The job has no published version.")
+    if job.live_run:
+        return _("It is not yet known whether the last run is over. Try again when the cluster answers.")
+    if job.cluster_id not in bound:
+        return _("This cluster is not bound to the workspace.")
+    if job.cluster.is_under_maintenance:
+        return _("The cluster is under maintenance: %(reason)s") % {"reason": job.cluster.maintenance_reason}
+    if start == "latest" and line.snapshot and not job.cluster.supports_snapshot_choice:
+        return _("This cluster does not support starting from a chosen snapshot. It must be upgraded first.")
+    return ""

@@ -1,0 +1,108 @@
+"""Where a job lies and what it is called: copy, move, rename; a dialog each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from jobs import operations
+from jobs.folder_forms import CopyForm, MoveJobForm, RenameJobForm
+from jobs.models import Draft, Job
+from jobs.views.answers import leave_to, show_dialog
+from jobs.views.visit import Request, operable_job_of
+
+asks_and_does = require_http_methods(["GET", "POST"])
+
+
+@asks_and_does
+def copy(request: Request, serial: str) -> HttpResponse:
+    """Copy the job. The choices may come along in a GET: then the dialog shows what would change with them."""
+    job = operable_job_of(request, serial)
+    initial = {
+        "folder": job.folder.serial if job.folder else "",
+        "cluster": job.cluster.serial,
+        "name": operations.name_of_copy(job, timezone.now()),
+    }
+    form = CopyForm(_posted(request), job=job, initial=initial | request.GET.dict())
+
+    def do() -> HttpResponse:
+        chosen = form.cleaned_data
+        new, changes = operations.copy(request.user, job, chosen["cluster"], chosen["name"], chosen["folder"])
+        if not request.htmx:
+            return leave_to(request, redirect("job", new.serial), _("This is the copy of %(job)s.") % {"job": job.name})
+        context = {"job": job, "workspace": job.workspace, "new": new, "changes": changes}
+        return show_dialog(request, "jobs/_copied.html", context)
+
+    return _dialog(request, job, "copy", form, do, _changes(job, form))
+
+
+@asks_and_does
+def move(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+    form = MoveJobForm(_posted(request), job=job, initial={"folder": job.folder.serial if job.folder else ""})
+
+    def do() -> HttpResponse:
+        operations.move_job(request.user, job, form.cleaned_data["folder"])
+        return _back(request, job, _("%(job)s was moved.") % {"job": job.name})
+
+    return _dialog(request, job, "move", form, do, {})
+
+
+@asks_and_does
+def rename(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+    form = RenameJobForm(_posted(request), initial={"name": job.name})
+
+    def do() -> HttpResponse:
+        renamed = operations.rename_job(request.user, job, form.cleaned_data["name"])
+        return _back(request, job, _("The job is called %(name)s now.") % {"name": renamed.name})
+
+    return _dialog(request, job, "rename", form, do, {})
+
+
+def _changes(job: Job, form: CopyForm) -> dict[str, Any]:
+    """Tell what a copy to the chosen cluster would have otherwise."""
+    clusters = list(form.fields["cluster"].queryset)  # type: ignore[attr-defined]
+    wanted = form["cluster"].value()
+    cluster = next((one for one in clusters if one.serial == wanted), clusters[0] if clusters else None)
+    version = operations.published_definition(job)
+    context: dict[str, Any] = {"version": version, "target": cluster, "changes": [], "cannot": ""}
+    if cluster:
+        definition = version or Draft.objects.filter(job=job).first()
+        try:
+            context["changes"] = operations.changes_of_copy(job, cluster, definition)
+        except operations.Refusal as no:
+            context["cannot"] = no.message
+    return context
+
+
+def _dialog(
+    request: Request, job: Job, act: str, form: forms.Form, do: Callable[[], HttpResponse], context: dict[str, Any]
+) -> HttpResponse:
+    refusal = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            return do()
+        except operations.Refusal as no:
+            refusal = no.message
+    shared = {"job": job, "workspace": job.workspace, "form": form, "refusal": refusal}
+    return show_dialog(request, f"jobs/_{act}.html", shared | context, invalid=request.method == "POST")
+
+
+def _back(request: Request, job: Job, message: str) -> HttpResponse:
+    """Go back to the page under the dialog, as it is now."""
+    page = (request.htmx.current_url_abs_path if request.htmx else "") or ""
+    return leave_to(
+        request, redirect(page) if page.startswith(("/spaces/", "/jobs/")) else redirect("job", job.serial), message
+    )
+
+
+def _posted(request: Request) -> Any:
+    return request.POST if request.method == "POST" else None

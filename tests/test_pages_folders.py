@@ -1,0 +1,202 @@
+"""The tree of folders beside the list, its dialogs, and where a job is put."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from jobs import operations
+from jobs.models import Folder, Job
+from tests.conftest import make_job
+from workspaces.models import Workspace
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def url(workspace: Workspace) -> str:
+    return f"/spaces/{workspace.serial}/jobs/"
+
+
+@pytest.fixture
+def folders(workspace: Workspace) -> dict[str, Folder]:
+    """A tree: trade > spot > fast, and risk."""
+    trade = operations.create_folder(workspace, "trade", None)
+    spot = operations.create_folder(workspace, "spot", trade)
+    fast = operations.create_folder(workspace, "fast", spot)
+    risk = operations.create_folder(workspace, "risk", None)
+    return {"trade": trade, "spot": spot, "fast": fast, "risk": risk}
+
+
+def names_in(answer: Any) -> list[str]:
+    return sorted(job.name for job in answer.context["page"])
+
+
+def test_the_tree_counts_jobs_with_those_below(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], endpoint: Any, url: str
+) -> None:
+    operations.move_job(alice, job, folders["fast"])
+    operations.move_job(alice, make_job(alice, job.workspace, endpoint, "payments"), folders["trade"])
+    make_job(alice, job.workspace, endpoint, "loose")
+    gone = make_job(alice, job.workspace, endpoint, "gone")
+    operations.move_job(alice, gone, folders["risk"])
+    operations.delete(alice, gone)
+    client.force_login(alice)
+    tree = client.get(url).context["tree"]
+    assert tree.count == 3
+    assert {one.name: one.count for one in tree} == {"trade": 2, "spot": 1, "fast": 1, "risk": 0}
+    assert [one.name for one in tree] == ["risk", "trade", "spot", "fast"]
+
+
+def test_a_folder_shows_its_jobs_and_those_below(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], endpoint: Any, url: str
+) -> None:
+    operations.move_job(alice, job, folders["fast"])
+    make_job(alice, job.workspace, endpoint, "loose")
+    client.force_login(alice)
+    answer = client.get(url, {"folder": folders["trade"].serial})
+    assert names_in(answer) == ["orders"]
+    assert answer.context["summary"]["total"] == 1
+    assert 'aria-current="true"' in answer.text
+    assert names_in(client.get(url, {"folder": folders["risk"].serial})) == []
+    assert "This folder is empty" in client.get(url, {"folder": folders["risk"].serial}).text
+    for nothing in ("root", "", "folder-nonsense", "\0"):
+        assert names_in(client.get(url, {"folder": nothing})) == ["loose", "orders"]
+
+
+def test_the_tree_is_open_down_to_the_current_folder(
+    client: Client, alice: User, folders: dict[str, Folder], url: str
+) -> None:
+    client.force_login(alice)
+    tree = client.get(url, {"folder": folders["fast"].serial}).context["tree"]
+    assert [one.name for one in tree if one.is_open] == ["trade", "spot", "fast"]
+
+
+def test_the_folders_cost_no_query(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], url: str, django_assert_num_queries: Any
+) -> None:
+    for number in range(50):
+        operations.create_folder(job.workspace, f"f{number}", folders["risk"])
+    operations.move_job(alice, job, folders["risk"])
+    client.force_login(alice)
+    with django_assert_num_queries(8):
+        client.get(url, {"folder": folders["risk"].serial})
+
+
+def test_the_poll_brings_new_counts(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], url: str
+) -> None:
+    client.force_login(alice)
+    operations.move_job(alice, job, folders["risk"])
+    body = client.get(url + "poll/", {"seen": "x", "row": job.serial}).text
+    assert f'id="count-{folders["risk"].serial}" hx-swap-oob="true">1<' in body
+
+
+def test_it_creates_a_folder(client: Client, alice: User, workspace: Workspace, folders: dict[str, Folder]) -> None:
+    client.force_login(alice)
+    address = f"/spaces/{workspace.serial}/folders/new/"
+    assert "Parent folder" in client.get(address, {"parent": folders["risk"].serial}).text
+    answer = client.post(address, {"name": "new", "parent": folders["risk"].serial})
+    made = Folder.objects.get(name="new")
+    assert made.parent == folders["risk"]
+    assert answer.headers["Location"].endswith(f"?folder={made.serial}")
+    again = client.post(address, {"name": "new", "parent": folders["risk"].serial}, headers=HTMX)
+    assert again.status_code == 422
+    assert "already a folder with this name" in again.text
+
+
+def test_it_renames_a_folder(client: Client, alice: User, folders: dict[str, Folder]) -> None:
+    client.force_login(alice)
+    address = f"/folders/{folders['spot'].serial}/rename/"
+    client.post(address, {"name": "margin"})
+    assert Folder.objects.get(pk=folders["spot"].pk).name == "margin"
+    assert client.post(address, {"name": "a b"}).status_code == 422
+
+
+def test_it_moves_a_folder_but_not_into_itself(client: Client, alice: User, folders: dict[str, Folder]) -> None:
+    client.force_login(alice)
+    address = f"/folders/{folders['trade'].serial}/move/"
+    body = client.get(address).text
+    assert "risk" in body
+    assert folders["fast"].serial not in body
+    answer = client.post(address, {"parent": folders["fast"].serial})
+    assert answer.status_code == 422
+    assert "into itself" in answer.text
+    client.post(address, {"parent": folders["risk"].serial})
+    assert Folder.objects.get(pk=folders["trade"].pk).parent == folders["risk"]
+
+
+def test_it_deletes_an_empty_folder_only(client: Client, alice: User, folders: dict[str, Folder]) -> None:
+    client.force_login(alice)
+    answer = client.post(f"/folders/{folders['trade'].serial}/delete/")
+    assert answer.status_code == 422
+    assert "The folder is not empty" in answer.text
+    answer = client.post(f"/folders/{folders['fast'].serial}/delete/")
+    assert answer.headers["Location"].endswith(f"?folder={folders['spot'].serial}")
+    assert not Folder.objects.filter(pk=folders["fast"].pk).exists()
+
+
+def test_it_moves_a_job(client: Client, alice: User, job: Job, folders: dict[str, Folder]) -> None:
+    client.force_login(alice)
+    client.post(f"/jobs/{job.serial}/move/", {"folder": folders["risk"].serial})
+    assert Job.objects.get().folder == folders["risk"]
+    client.post(f"/jobs/{job.serial}/move/", {"folder": ""})
+    assert Job.objects.get().folder is None
+
+
+def test_it_renames_a_job(client: Client, alice: User, job: Job, endpoint: Any) -> None:
+    make_job(alice, job.workspace, endpoint, "taken")
+    client.force_login(alice)
+    assert client.post(f"/jobs/{job.serial}/rename/", {"name": "taken"}).status_code == 422
+    client.post(f"/jobs/{job.serial}/rename/", {"name": "bestellungen"})
+    assert Job.objects.get(pk=job.pk).name == "bestellungen"
+
+
+def test_a_new_job_comes_into_the_folder(
+    client: Client, alice: User, folders: dict[str, Folder], endpoint: Any, url: str
+) -> None:
+    client.force_login(alice)
+    assert (
+        f'value="{folders["risk"].serial}" selected' in client.get(url + f"new/?folder={folders['risk'].serial}").text
+    )
+    client.post(url + "new/", {"name": "a", "endpoint": endpoint.pk, "folder": folders["risk"].serial})
+    assert Job.objects.get().folder == folders["risk"]
+
+
+def test_folders_of_other_workspaces_do_not_exist(
+    client: Client, alice: User, charlie: User, job: Job, folders: dict[str, Folder], workspace: Workspace
+) -> None:
+    theirs = Folder.objects.create(workspace=Workspace.objects.get(name="Elsewhere"), name="theirs")
+    client.force_login(alice)
+    assert client.post(f"/jobs/{job.serial}/move/", {"folder": theirs.serial}).status_code == 422
+    assert client.post(f"/folders/{folders['spot'].serial}/move/", {"parent": theirs.serial}).status_code == 422
+    client.force_login(charlie)
+    for act in ("rename", "move", "delete"):
+        assert client.get(f"/folders/{folders['risk'].serial}/{act}/").status_code == 404
+        assert client.post(f"/folders/{folders['risk'].serial}/{act}/").status_code == 404
+    assert client.post(f"/spaces/{workspace.serial}/folders/new/").status_code == 404
+
+
+def test_viewers_may_only_look(
+    client: Client, vera: User, workspace: Workspace, job: Job, folders: dict[str, Folder], url: str
+) -> None:
+    client.force_login(vera)
+    body = client.get(url).text
+    assert "risk" in body
+    assert "New folder" not in body
+    for address in (
+        f"/folders/{folders['risk'].serial}/rename/",
+        f"/folders/{folders['risk'].serial}/move/",
+        f"/folders/{folders['risk'].serial}/delete/",
+        f"/spaces/{workspace.serial}/folders/new/",
+        f"/jobs/{job.serial}/move/",
+        f"/jobs/{job.serial}/rename/",
+    ):
+        assert client.get(address).status_code == 403
+        assert client.post(address).status_code == 403
+
+
+def test_other_methods_are_refused(client: Client, alice: User, folders: dict[str, Folder]) -> None:
+    client.force_login(alice)
+    assert client.delete(f"/folders/{folders['risk'].serial}/delete/").status_code == 405
