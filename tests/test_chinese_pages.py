@@ -15,8 +15,9 @@ from django.utils.translation.reloader import translation_file_changed
 from clusters.models import Cluster
 from jobs import operations
 from jobs.models import Job
+from jobs.states import Action
 from oceanus_console.messages import catalogue_path
-from tests.conftest import Console
+from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
 
@@ -36,7 +37,7 @@ LATIN = {
 }
 # Whole pieces that are no words: ids, addresses, numbers with a unit, versions, what Flink says of an error.
 NO_WORDS = re.compile(
-    r"\b\w+Exception: .*|\b(cql|space|svp|op|cluster|folder)-[a-z0-9]+\b|\b[0-9a-f]{32}\b|\b\w+://\S+|\b\d[\d.:]*(d|s|KB|MB|GB)\b|\bv\d+\b"
+    r"\b\w+Exception: .*|\b(cql|space|svp|op|cluster|folder|batch)-[a-z0-9]+\b|\b[0-9a-f]{32}\b|\b\w+://\S+|\b\d[\d.:]*(d|s|KB|MB|GB)\b|\bv\d+\b"
 )
 WORD = re.compile(r"[A-Za-z][A-Za-z’']+")
 # What Django's own Chinese lacks in its admin.
@@ -44,7 +45,7 @@ DJANGOS_OWN = {"Model name", "Add link", "Change or view list link", "Search", "
 # Not text of ours: programs, SQL, ids and Flink's own words (class "mono", traces), what is marked as another language.
 HIDDEN_TAGS = {"script", "style", "svg", "code", "pre", "textarea", "time"}
 HIDDEN_CLASSES = {"mono", "trace"}
-SPOKEN = {"title", "aria-label", "placeholder", "alt", "data-text-error", "data-text-offline", "data-text-leave"}
+SPOKEN = {"title", "aria-label", "placeholder", "alt"}
 EMPTY_TAGS = {"meta", "link", "input", "br", "hr", "img", "col", "source"}
 
 
@@ -66,7 +67,7 @@ class Reader(HTMLParser):
         )
         is_hidden = hides or (bool(self._hidden) and self._hidden[-1])
         if not is_hidden:
-            self.texts += [text for name, text in values.items() if name in SPOKEN]
+            self.texts += [text for name, text in values.items() if name in SPOKEN or name.startswith("data-text")]
         if tag not in EMPTY_TAGS:
             self._hidden.append(is_hidden)
 
@@ -123,7 +124,7 @@ def pages_of(job: Job) -> list[str]:
 
 
 def dialogs_of(job: Job) -> list[str]:
-    names = ["publish", "run", "stop", "snapshot", "cancel", "delete"]
+    names = ["publish", "run", "stop", "snapshot", "cancel", "copy", "move", "rename", "delete"]
     return [reverse("new-job", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
 
 
@@ -305,6 +306,67 @@ def test_the_administration(root: User, console: Console) -> None:
     client = signed_in(root)
     for address in addresses:
         assert set(english_in(read(client, address))) <= DJANGOS_OWN, address
+
+
+def test_pages_of_workspaces_and_clusters(root: User, alice: User, console: Console) -> None:
+    console.start()
+    workspace, cluster = console.job.workspace, console.job.cluster
+    of_a_workspace = [reverse(name, args=[workspace.serial]) for name in ("members", "clusters", "records")]
+    assert_chinese(signed_in(alice), reverse("workspaces"), *of_a_workspace)
+    of_rulers = [reverse("all-clusters"), reverse("cluster", args=[cluster.serial])]
+    assert_chinese(signed_in(root), reverse("workspaces"), *of_a_workspace, *of_rulers)
+
+
+def test_dialogs_of_workspaces_and_clusters(root: User, alice: User, console: Console) -> None:
+    workspace, cluster = console.job.workspace, console.job.cluster
+    member, binding = workspace.members.get(user=alice), cluster.bindings.get()
+    dialogs = [
+        *(reverse(name) for name in ("new-workspace", "new-cluster")),
+        *(reverse(name, args=[workspace.serial]) for name in ("add-member", "edit-workspace", "delete-workspace")),
+        *(reverse(name, args=[workspace.serial, member.pk]) for name in ("change-role", "remove-member")),
+        *(reverse(f"{name}-cluster", args=[cluster.serial]) for name in ("edit", "delete", "bind")),
+        reverse("unbind-cluster", args=[cluster.serial, binding.pk]),
+        reverse("add-endpoint", args=[cluster.serial]),
+        *(reverse(f"{name}-endpoint", args=[cluster.serial, console.endpoint.pk]) for name in ("edit", "remove")),
+    ]
+    client = signed_in(root)
+    for address in dialogs:
+        answer = client.get(address, headers=CHINESE | {"hx-request": "true"})
+        assert answer.status_code == 200, address
+        assert english_in(answer.content.decode()) == [], address
+
+
+def test_folders(alice: User, workspace: Workspace, console: Console) -> None:
+    folder = operations.create_folder(workspace, "目录", None)
+    client = signed_in(alice)
+    listing = reverse("jobs", args=[workspace.serial])
+    names = ("rename-folder", "move-folder", "delete-folder")
+    dialogs = [reverse(name, args=[folder.serial]) for name in names]
+    assert_chinese(client, listing, f"{listing}?folder={folder.serial}", *dialogs)
+    assert_chinese(client, reverse("new-folder", args=[workspace.serial]))
+
+
+@pytest.mark.parametrize("action", ["publish", "run", "stop", "copy", "move", "delete"])
+def test_the_dialog_of_a_batch(alice: User, workspace: Workspace, console: Console, action: str) -> None:
+    idle = make_job(alice, workspace, console.endpoint, "orders-2")
+    console.start()
+    address = reverse("new-batch", args=[workspace.serial, action])
+    ticked = f"?job={console.job.serial}&job={idle.serial}"
+    assert_chinese(signed_in(alice), address, address + ticked)
+
+
+def test_pages_of_a_batch(alice: User, workspace: Workspace, console: Console) -> None:
+    client, job = signed_in(alice), console.job
+    assert_chinese(client, reverse("batches", args=[workspace.serial]))
+    batch = operations.request_batch(alice, workspace, Action.RUN, Job.objects.filter(pk=job.pk), {"start": "none"})
+    page = reverse("batch", args=[batch.serial])
+    assert_chinese(client, page, reverse("batches", args=[workspace.serial]))
+    for _round in range(12):
+        operations.advance(batch.pk)
+        console.settle()
+    batch.refresh_from_db()
+    assert batch.ended_at
+    assert_chinese(client, page, f"{page}?state=failed", reverse("batches", args=[workspace.serial]))
 
 
 def test_a_second_job_of_the_same_name_is_refused(
