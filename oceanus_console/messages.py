@@ -56,8 +56,9 @@ def read_catalogue() -> Catalog:
 
 def update_catalogue() -> tuple[int, int]:
     """Bring new texts into the Chinese catalogue and take old ones out; return how many there are, and how many lack."""
-    catalogue = read_catalogue()
-    catalogue.update(gather(), no_fuzzy_matching=True)
+    catalogue, gathered = read_catalogue(), gather()
+    gathered.creation_date = catalogue.creation_date  # else every run would change the file
+    catalogue.update(gathered, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     for message in catalogue:
         message.locations = sorted({(place, 0) for place, _line in message.locations})
