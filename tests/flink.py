@@ -1,4 +1,4 @@
-"""A pytest plugin: the real Flink of the tests, started when the first test asks for it."""
+"""A pytest plugin: the real Flinks of the tests, started when the first test asks for them."""
 
 import io
 import os
@@ -11,6 +11,8 @@ from clusters.local import LocalFlink
 from oceanus_console import embedded
 from oceanus_console.home import Home
 from oceanus_console.supervisor import Log, running
+
+SECOND_VERSION = "1.20.5"  # ./oceanus test installs it
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +28,17 @@ def flink() -> Iterator[LocalFlink]:
     )
     output = io.StringIO()
     with running(embedded.flink_children(cluster), Log(output)):
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def second_flink() -> Iterator[LocalFlink]:
+    """Run a Flink of another version as `up` would; it ends with the module that asked for it, to leave room for others."""
+    home = Home(Path(os.environ["OCEANUS_HOME"]))
+    home.choose_flink(SECOND_VERSION, True)
+    try:
+        cluster = embedded.further_flinks(home)[SECOND_VERSION]
+    except embedded.NotInstalled as error:
+        pytest.skip(str(error))
+    with running(embedded.flink_children(cluster, f"-{SECOND_VERSION}"), Log(io.StringIO())):
         yield cluster

@@ -1,6 +1,7 @@
-"""Make the first users, the embedded cluster and a workspace with jobs to try; safe to run at every start."""
+"""Make the first users, the clusters on this machine and a workspace with jobs to try; safe to run at every start."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,43 @@ from workspaces.models import Member, Role, Workspace
 
 FLINK_VERSION = "2.2.1"
 SQL_DIRECTORY = settings.BASE_DIR / "sample"
+WORKSPACE = "Default"
+FURTHER_CU = Decimal(8)  # a further Flink is small (oceanus_console/embedded.py)
+REMOVED = "This Flink was removed with ./oceanus flink remove; it comes back with ./oceanus flink add."
 
 
 class Command(BaseCommand):
-    help = "Make the users of the credentials file, the embedded cluster and a sample workspace."
+    help = "Make the users of the credentials file, the clusters on this machine and a sample workspace."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--flink-url", required=True, help="REST address of the embedded JobManager")
         parser.add_argument("--credentials", required=True, type=Path, help="the credentials.json of this home")
+        parser.add_argument(
+            "--extra-flink", metavar="VERSION=URL", action="append", default=[], help="a further Flink that runs"
+        )
+        parser.add_argument(
+            "--removed-flink", metavar="VERSION", action="append", default=[], help="one that runs no more"
+        )
 
     @transaction.atomic
-    def handle(self, *args: Any, flink_url: str, credentials: Path, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        flink_url: str,
+        credentials: Path,
+        extra_flink: list[str],
+        removed_flink: list[str],
+        **options: Any,
+    ) -> None:
         cluster = embedded_cluster(flink_url)
         for one in json.loads(credentials.read_text())["users"]:
             make_user(one["username"], one["password"], one["role"] == "super admin")
         if not Workspace.objects.exists():
             make_workspace(cluster, User.objects.get(username="developer"))
+        for version, _equals, url in (one.partition("=") for one in extra_flink):
+            further_cluster(version, url)
+        for version in removed_flink:
+            close_cluster(version)
 
 
 def embedded_cluster(flink_url: str) -> Cluster:
@@ -45,12 +67,45 @@ def embedded_cluster(flink_url: str) -> Cluster:
             "snapshot_directory": (settings.HOME / "snapshots").as_uri(),
         },
     )
-    FlinkEndpoint.objects.update_or_create(
-        cluster=cluster,
-        flink_version=FLINK_VERSION,
-        defaults={"rest_url": flink_url, "look_at": timezone.now(), "unreachable_since": None, "failed_looks": 0},
+    set_address(cluster, FLINK_VERSION, flink_url)
+    return cluster
+
+
+def further_cluster(version: str, url: str) -> Cluster:
+    """Return the cluster of a further Flink on this machine; when it is new, the sample workspace may use it."""
+    cluster, created = Cluster.objects.get_or_create(
+        name=f"flink-{version}",
+        defaults={
+            "description": f"Flink {version} on this machine",
+            "snapshot_directory": (settings.HOME / "snapshots").as_uri(),
+            "total_cu": FURTHER_CU,
+        },
+    )
+    set_address(cluster, version, url)
+    if created:
+        for workspace in Workspace.objects.filter(name=WORKSPACE):
+            ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
+    # A maintenance that somebody else has begun is none of ours.
+    Cluster.objects.filter(pk=cluster.pk, maintenance_reason=REMOVED).update(
+        is_under_maintenance=False, maintenance_reason=""
     )
     return cluster
+
+
+def close_cluster(version: str) -> None:
+    """Let nothing be started on a Flink that does not run any more; its jobs stay."""
+    Cluster.objects.filter(name=f"flink-{version}", is_under_maintenance=False).update(
+        is_under_maintenance=True, maintenance_reason=REMOVED
+    )
+
+
+def set_address(cluster: Cluster, version: str, url: str) -> None:
+    """Note where Flink is now, and have the watcher look at once."""
+    FlinkEndpoint.objects.update_or_create(
+        cluster=cluster,
+        flink_version=version,
+        defaults={"rest_url": url, "look_at": timezone.now(), "unreachable_since": None, "failed_looks": 0},
+    )
 
 
 def make_user(username: str, password: str, is_super_admin: bool) -> None:
@@ -63,7 +118,7 @@ def make_user(username: str, password: str, is_super_admin: bool) -> None:
 
 
 def make_workspace(cluster: Cluster, developer: User) -> None:
-    workspace = Workspace.objects.create(name="Default", description="Made at the first start, with jobs to try")
+    workspace = Workspace.objects.create(name=WORKSPACE, description="Made at the first start, with jobs to try")
     Member.objects.create(workspace=workspace, user=developer, role=Role.DEVELOPER)
     ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
     make_job(developer, workspace, cluster, "city-temperatures", {"checkpoint_interval_seconds": 10}, "First version")
@@ -72,7 +127,9 @@ def make_workspace(cluster: Cluster, developer: User) -> None:
     make_job(developer, workspace, cluster, "draft-with-error", {}, None)
 
 
-def make_job(user: User, workspace: Workspace, cluster: Cluster, name: str, values: dict[str, Any], note: str | None) -> Job:
+def make_job(
+    user: User, workspace: Workspace, cluster: Cluster, name: str, values: dict[str, Any], note: str | None
+) -> Job:
     """Make a sample job from sample/<name>.sql; published with `note`, else left as a draft."""
     endpoint = cluster.endpoints.get(is_default=True)
     job = operations.create_job(user, workspace, name, cluster, endpoint)
