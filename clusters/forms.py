@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -43,6 +44,11 @@ class ClusterForm(forms.ModelForm):
             "is_under_maintenance": _("Nothing new is started on it. What runs goes on."),
             "maintenance_reason": _("Users read it when they want to start a job."),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The database says 32.00, people say 32.
+        self.initial["total_cu"] = f"{Decimal(self.initial.get('total_cu', 32)).normalize():f}"
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data

@@ -1,0 +1,389 @@
+"""Clusters: what is shown of them, what is done to them, and every rule against it, on the pages and in the administration."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from clusters import acts
+from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
+from jobs import operations
+from jobs.models import Job
+from tests.conftest import Console, make_job
+from tests.fake_flink import FakeFlink
+from workspaces.models import Event, Workspace
+
+HTMX = {"HX-Request": "true"}
+ENDPOINT = {"flink_version": "1.20.5", "rest_url": "http://jobmanager:8081", "dashboard_url": "", "is_default": False}
+
+
+@pytest.fixture
+def ruler(client: Client, root: User) -> Client:
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def url(cluster: Cluster) -> str:
+    return f"/clusters/{cluster.serial}/"
+
+
+def fields(cluster: Cluster, **changes: Any) -> dict[str, Any]:
+    names = ("name", "description", "total_cu", "snapshot_directory", "maintenance_reason")
+    flags = ("supports_fine_grained", "supports_snapshot_choice", "is_under_maintenance")
+    values = {name: getattr(cluster, name) for name in names} | {name: "on" for name in flags if getattr(cluster, name)}
+    return values | changes
+
+
+def defaults(cluster: Cluster) -> list[str]:
+    return [one.flink_version for one in cluster.endpoints.filter(is_default=True)]
+
+
+# --- What is shown ---
+
+
+def test_members_see_what_their_jobs_can_run_on(client: Client, vera: User, console: Console) -> None:
+    console.start()
+    workspace, cluster = console.job.workspace, console.endpoint.cluster
+    FlinkEndpoint.objects.update(seen_at=timezone.now(), slots_total=32, slots_free=30)
+    client.force_login(vera)
+    answer = client.get(f"/spaces/{workspace.serial}/clusters/")
+    (shown,) = answer.context["page"].object_list
+    assert (shown.used_cu, shown.job_count) == (Decimal(2), 1)
+    for part in (cluster.serial, "Answers", "2.2.1", "Default", "30 of 32 slots free"):
+        assert part in answer.text
+    assert f'href="/clusters/{cluster.serial}/"' not in answer.text
+
+
+def test_the_cu_of_all_workspaces_count_and_their_jobs_do_not(
+    client: Client, vera: User, console: Console, charlie: User
+) -> None:
+    elsewhere = charlie.memberships.get().workspace
+    ClusterBinding.objects.create(cluster=console.endpoint.cluster, workspace=elsewhere)
+    console.start()
+    client.force_login(charlie)
+    (shown,) = client.get(f"/spaces/{elsewhere.serial}/clusters/").context["page"].object_list
+    assert (shown.used_cu, shown.job_count) == (Decimal(2), 0)
+
+
+def test_it_says_since_when_a_cluster_is_out_of_reach(client: Client, vera: User, job: Job, endpoint: Any) -> None:
+    FlinkEndpoint.objects.update(unreachable_since=timezone.now() - timedelta(minutes=3))
+    client.force_login(vera)
+    page = client.get(f"/spaces/{job.workspace.serial}/clusters/").text
+    assert "Unreachable" in page
+    assert "unreachable since" in page
+
+
+def test_it_says_why_a_cluster_is_under_maintenance(client: Client, vera: User, job: Job) -> None:
+    Cluster.objects.update(is_under_maintenance=True, maintenance_reason="new disks")
+    client.force_login(vera)
+    assert "new disks" in client.get(f"/spaces/{job.workspace.serial}/clusters/").text
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_its_queries_do_not_grow_with_the_clusters(
+    client: Client, vera: User, workspace: Workspace, count: int, django_assert_num_queries: Any
+) -> None:
+    for n in range(count):
+        cluster = Cluster.objects.create(name=f"c{n}", snapshot_directory="file:///data")
+        FlinkEndpoint.objects.create(cluster=cluster, **ENDPOINT)
+        ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
+    client.force_login(vera)
+    # Session, user, workspace, count, clusters, endpoints, switch of workspaces.
+    with django_assert_num_queries(7):
+        client.get(f"/spaces/{workspace.serial}/clusters/")
+
+
+def test_all_clusters_are_for_super_admins(ruler: Client, cluster: Cluster, alice: User) -> None:
+    assert "cluster-a" in ruler.get("/clusters/").text
+    ruler.force_login(alice)
+    assert ruler.get("/clusters/").status_code == 403
+
+
+# --- The cluster itself ---
+
+
+def test_it_creates_one(ruler: Client) -> None:
+    values = {"name": "new", "total_cu": "16", "snapshot_directory": "s3://bucket/snapshots"}
+    answer = ruler.post("/clusters/new/", values, headers=HTMX)
+    made = Cluster.objects.get(name="new")
+    assert answer.headers["HX-Redirect"] == f"/clusters/{made.serial}/"
+    assert (made.total_cu, made.supports_fine_grained) == (16, False)
+    assert "No Flink yet" in ruler.get(f"/clusters/{made.serial}/").text
+    assert str(Event.objects.get()) == "The cluster new was created."
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""},
+        {"total_cu": "0"},
+        {"total_cu": "much"},
+        {"snapshot_directory": "/data/snapshots"},
+        {"snapshot_directory": "javascript:alert(1)"},
+        {"is_under_maintenance": "on", "maintenance_reason": ""},
+    ],
+)
+def test_it_refuses_what_can_not_be(ruler: Client, cluster: Cluster, url: str, wrong: dict[str, str]) -> None:
+    answer = ruler.post(url + "edit/", fields(cluster) | wrong, headers=HTMX)
+    assert answer.status_code == 422
+    assert 'class="error"' in answer.text
+
+
+def test_a_taken_name_is_told(ruler: Client, root: User, cluster: Cluster) -> None:
+    assert ruler.post("/clusters/new/", fields(cluster)).status_code == 422
+    with pytest.raises(acts.Refusal, match="already a cluster with this name"):
+        acts.create_cluster(root, {"name": "cluster-a", "snapshot_directory": "file:///x"})
+
+
+def test_maintenance_stops_new_starts_and_is_on_record(
+    ruler: Client, console: Console, cluster: Cluster, url: str
+) -> None:
+    change = fields(cluster, is_under_maintenance="on", maintenance_reason="new disks")
+    assert ruler.post(url + "edit/", change).status_code == 302
+    with pytest.raises(operations.Refusal, match="new disks"):
+        console.click_run()
+    ruler.post(url + "edit/", fields(cluster))
+    console.click_run()
+    assert [str(one) for one in Event.objects.all()] == [
+        "The maintenance of cluster-a ended.",
+        "The maintenance of cluster-a began: new disks",
+    ]
+
+
+def test_the_database_wants_a_reason(cluster: Cluster) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Cluster.objects.update(is_under_maintenance=True, maintenance_reason="")
+
+
+def test_it_is_not_deleted_while_jobs_or_their_record_need_it(ruler: Client, alice: User, job: Job, url: str) -> None:
+    assert "There is still 1 job on this cluster." in ruler.get(url + "delete/").text
+    assert ruler.post(url + "delete/").status_code == 422
+    operations.delete(alice, job)
+    assert "stays" in ruler.post(url + "delete/").text
+    assert Cluster.objects.exists()
+
+
+def test_an_unused_one_is_deleted(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint, url: str) -> None:
+    assert ruler.post(url + "delete/").headers["Location"] == "/clusters/"
+    assert not Cluster.objects.exists()
+    assert not FlinkEndpoint.objects.exists()
+
+
+# --- Its Flink versions ---
+
+
+def test_the_first_version_is_the_default_whatever_was_said(root: User, cluster: Cluster) -> None:
+    assert acts.add_endpoint(root, cluster, ENDPOINT).is_default
+
+
+def test_another_default_takes_the_mark(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint, url: str) -> None:
+    ruler.post(url + "endpoints/add/", ENDPOINT | {"is_default": ""})
+    assert defaults(cluster) == ["2.2.1"]
+    other = cluster.endpoints.get(flink_version="1.20.5")
+    assert ruler.post(f"{url}endpoints/{other.pk}/edit/", ENDPOINT | {"is_default": "on"}).status_code == 302
+    assert defaults(cluster) == ["1.20.5"]
+    answer = ruler.post(f"{url}endpoints/{other.pk}/edit/", ENDPOINT | {"is_default": ""}, headers=HTMX)
+    assert "Make another one the default instead." in answer.text
+    assert defaults(cluster) == ["1.20.5"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"flink_version": "latest"}, {"rest_url": "jobmanager:8081"}, {"dashboard_url": "javascript:alert(1)"}],
+)
+def test_it_refuses_what_is_no_endpoint(ruler: Client, cluster: Cluster, url: str, wrong: dict[str, str]) -> None:
+    assert ruler.post(url + "endpoints/add/", ENDPOINT | wrong).status_code == 422
+    assert not cluster.endpoints.exists()
+
+
+def test_a_version_is_there_once(ruler: Client, endpoint: FlinkEndpoint, url: str) -> None:
+    answer = ruler.post(url + "endpoints/add/", ENDPOINT | {"flink_version": "2.2.1"})
+    assert "The cluster has this Flink version already." in answer.text
+
+
+def test_what_was_known_of_another_address_is_forgotten(root: User, endpoint: FlinkEndpoint) -> None:
+    FlinkEndpoint.objects.update(unreachable_since=timezone.now(), slots_total=4, look_at=timezone.now())
+    acts.change_endpoint(root, endpoint, ENDPOINT | {"is_default": True})
+    endpoint.refresh_from_db()
+    assert (endpoint.unreachable_since, endpoint.slots_total, endpoint.look_at) == (None, 0, None)
+
+
+def test_a_version_in_use_is_not_removed(ruler: Client, alice: User, console: Console, url: str) -> None:
+    remove = f"{url}endpoints/{console.endpoint.pk}/remove/"
+    assert "1 job uses this Flink version." in ruler.get(remove).text
+    assert ruler.post(remove).status_code == 422
+    console.start()
+    console.click_stop(False)
+    console.settle()
+    operations.delete(alice, console.job)
+    assert "The record of runs on this Flink version stays" in ruler.post(remove).text
+
+
+def test_the_default_is_not_removed_before_another_is_one(ruler: Client, root: User, endpoint: Any, url: str) -> None:
+    other = acts.add_endpoint(root, endpoint.cluster, ENDPOINT)
+    assert "Make another one the default first." in ruler.post(f"{url}endpoints/{endpoint.pk}/remove/").text
+    assert ruler.post(f"{url}endpoints/{other.pk}/remove/").status_code == 302
+    assert ruler.post(f"{url}endpoints/{endpoint.pk}/remove/").status_code == 302
+
+
+def test_an_endpoint_of_another_cluster_is_not_found(ruler: Client, endpoint: FlinkEndpoint) -> None:
+    other = Cluster.objects.create(name="other", snapshot_directory="file:///data")
+    for act in ("edit", "remove", "test"):
+        assert ruler.post(f"/clusters/{other.serial}/endpoints/{endpoint.pk}/{act}/").status_code == 404
+
+
+# --- Test connection ---
+
+
+def test_it_tells_version_and_slots(ruler: Client, endpoint: FlinkEndpoint, url: str) -> None:
+    answer = ruler.post(f"{url}endpoints/{endpoint.pk}/test/", headers=HTMX)
+    assert "answers: Flink 2.2.1" in answer.text
+    assert "slots free" in answer.text
+    assert 'class="notice ok"' in answer.text
+
+
+def test_it_tells_that_the_version_is_another(ruler: Client, endpoint: FlinkEndpoint, url: str) -> None:
+    FlinkEndpoint.objects.update(flink_version="1.20.5")
+    answer = ruler.post(f"{url}endpoints/{endpoint.pk}/test/", headers=HTMX)
+    assert "it is Flink 2.2.1, not 1.20.5" in answer.text
+    assert 'class="notice warn"' in answer.text
+
+
+def test_it_tells_that_nobody_answers(ruler: Client, endpoint: FlinkEndpoint, fake: FakeFlink, url: str) -> None:
+    fake.stop()
+    test = f"{url}endpoints/{endpoint.pk}/test/"
+    assert "does not answer" in ruler.post(test, headers=HTMX).text
+    # Without JavaScript the page says it.
+    assert "does not answer" in ruler.post(test, follow=True).text
+
+
+# --- Bindings ---
+
+
+def test_it_binds_and_tells_both(ruler: Client, cluster: Cluster, url: str) -> None:
+    other = Workspace.objects.create(name="Risk")
+    assert ruler.post(url + "bind/", {"workspace": other.pk}).status_code == 302
+    assert other.clusters.get() == cluster
+    told = "The cluster cluster-a was bound to the workspace Risk."
+    assert {(one.about, str(one)) for one in Event.objects.all()} == {(cluster.serial, told), (other.serial, told)}
+
+
+def test_what_is_bound_is_not_offered_again(
+    ruler: Client, root: User, cluster: Cluster, workspace: Any, url: str
+) -> None:
+    assert ruler.post(url + "bind/", {"workspace": workspace.pk}).status_code == 422
+    with pytest.raises(acts.Refusal, match="bound to this workspace already"):
+        acts.bind(root, cluster, workspace)
+
+
+def test_an_eleventh_workspace_is_refused(ruler: Client, root: User, cluster: Cluster, url: str) -> None:
+    for n in range(9):
+        acts.bind(root, cluster, Workspace.objects.create(name=f"team-{n}"))
+    last = Workspace.objects.create(name="one too many")
+    assert "at most 10 workspaces" in ruler.post(url + "bind/", {"workspace": last.pk}).text
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ClusterBinding.objects.create(cluster=cluster, workspace=last)
+
+
+def test_it_is_not_unbound_from_jobs(ruler: Client, alice: User, job: Job, endpoint: Any, url: str) -> None:
+    make_job(alice, job.workspace, endpoint, "payments")
+    binding = ClusterBinding.objects.get()
+    unbind = f"{url}bindings/{binding.pk}/unbind/"
+    assert "2 jobs of Trading are on this cluster." in ruler.get(unbind).text
+    assert ruler.post(unbind).status_code == 422
+    for one in Job.objects.all():
+        operations.delete(alice, one)
+    assert ruler.post(unbind).status_code == 302
+    assert not ClusterBinding.objects.exists()
+
+
+# --- The administration keeps the same rules ---
+
+
+def admin_form(cluster: Cluster, endpoints: list[dict[str, Any]], bindings: list[dict[str, Any]]) -> dict[str, Any]:
+    form = fields(cluster)
+    for prefix, rows in (("endpoints", endpoints), ("bindings", bindings)):
+        form |= {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": sum("id" in row for row in rows)}
+        for n, row in enumerate(rows):
+            form |= {f"{prefix}-{n}-{name}": value for name, value in (row | {"cluster": cluster.pk}).items()}
+    return form
+
+
+def rows_of(cluster: Cluster) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    endpoints = [
+        {"id": one.pk, "flink_version": one.flink_version, "rest_url": one.rest_url}
+        | ({"is_default": "on"} if one.is_default else {})
+        for one in cluster.endpoints.order_by("pk")
+    ]
+    return endpoints, [{"id": one.pk, "workspace": one.workspace_id} for one in cluster.bindings.order_by("pk")]
+
+
+def save_in_admin(client: Client, cluster: Cluster, endpoints: Any, bindings: Any) -> Any:
+    address = reverse("admin:clusters_cluster_change", args=[cluster.pk])
+    assert client.get(address).status_code == 200
+    return client.post(address, admin_form(cluster, endpoints, bindings))
+
+
+def test_the_administration_moves_the_default(ruler: Client, root: User, cluster: Cluster, endpoint: Any) -> None:
+    acts.add_endpoint(root, cluster, ENDPOINT)
+    endpoints, bindings = rows_of(cluster)
+    endpoints[1]["is_default"] = endpoints[0].pop("is_default")
+    assert save_in_admin(ruler, cluster, endpoints, bindings).status_code == 302
+    assert defaults(cluster) == ["1.20.5"]
+
+
+def test_the_administration_refuses_two_defaults_or_none(
+    ruler: Client, root: User, cluster: Cluster, endpoint: Any
+) -> None:
+    acts.add_endpoint(root, cluster, ENDPOINT)
+    endpoints, bindings = rows_of(cluster)
+    endpoints[1]["is_default"] = "on"
+    assert "Exactly one" in save_in_admin(ruler, cluster, endpoints, bindings).text
+    del endpoints[0]["is_default"], endpoints[1]["is_default"]
+    assert "Exactly one" in save_in_admin(ruler, cluster, endpoints, bindings).text
+    assert defaults(cluster) == ["2.2.1"]
+
+
+def test_the_administration_keeps_what_jobs_need(ruler: Client, job: Job, cluster: Cluster) -> None:
+    endpoints, bindings = rows_of(cluster)
+    gone = [endpoints[0] | {"DELETE": "on"}]
+    assert save_in_admin(ruler, cluster, gone, bindings).status_code == 200
+    unbound = [bindings[0] | {"DELETE": "on"}]
+    assert "1 job of Trading is on this cluster." in save_in_admin(ruler, cluster, endpoints, unbound).text
+    assert (cluster.endpoints.count(), cluster.bindings.count()) == (1, 1)
+
+
+def test_the_administration_refuses_an_eleventh_workspace(ruler: Client, cluster: Cluster, endpoint: Any) -> None:
+    endpoints, bindings = rows_of(cluster)
+    many = [{"workspace": Workspace.objects.create(name=f"team-{n}").pk} for n in range(10)]
+    assert save_in_admin(ruler, cluster, endpoints, [*bindings, *many]).status_code == 200
+    assert cluster.bindings.count() == 1
+    assert save_in_admin(ruler, cluster, endpoints, [*bindings, *many[:9]]).status_code == 302
+    assert cluster.bindings.count() == 10
+
+
+def test_the_administration_never_turns_a_binding_into_another(ruler: Client, job: Job, cluster: Cluster) -> None:
+    endpoints, bindings = rows_of(cluster)
+    bindings[0]["workspace"] = Workspace.objects.create(name="Risk").pk
+    save_in_admin(ruler, cluster, endpoints, bindings)
+    assert cluster.bindings.get().workspace == job.workspace
+
+
+def test_the_administration_tests_the_connection(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint) -> None:
+    action = {"action": "test_connection", "_selected_action": [cluster.pk]}
+    answer = ruler.post(reverse("admin:clusters_cluster_changelist"), action, follow=True)
+    assert "answers: Flink 2.2.1" in answer.text
+
+
+def test_the_administration_deletes_neither_clusters_nor_workspaces(
+    ruler: Client, cluster: Cluster, workspace: Any
+) -> None:
+    for model, pk in (("clusters_cluster", cluster.pk), ("workspaces_workspace", workspace.pk)):
+        assert ruler.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403

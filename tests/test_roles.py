@@ -1,0 +1,361 @@
+"""Who may see and do what: every address of the console x every method x every kind of visitor, from the URL configuration itself.
+
+A new address makes this fail until TABLE says who may use it, and ARGUMENTS how to fill in what it names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from clusters.models import Cluster
+from jobs import operations
+from jobs.models import Job
+from jobs.states import Action
+from tests.conftest import Console, make_job, make_user
+from workspaces.models import ROLE_MAY, May, Member, Role, Workspace
+
+pytestmark = pytest.mark.django_db
+
+# DESIGN.md section 8. A super admin may all of it, and is the only one who rules clusters and workspaces.
+MATRIX = {
+    Role.ADMIN: {May.SEE, May.OPERATE, May.MANAGE_MEMBERS},
+    Role.DEVELOPER: {May.SEE, May.OPERATE},
+    Role.VIEWER: {May.SEE},
+}
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+class Who(Enum):
+    """Who may use an address with a method; all others get 403, or 404 where they don't even see what it is about."""
+
+    NOBODY = "nobody: 405"
+    SIGNED_IN = "everybody who has signed in"
+    SEE = "the members of the workspace"
+    OPERATE = "its developers and admins"
+    MANAGE = "its admins"
+    RULE = "super admins"
+
+
+LOOK = (Who.SEE, Who.NOBODY)
+ACT = (Who.OPERATE, Who.OPERATE)
+MANAGE = (Who.MANAGE, Who.MANAGE)
+RULE = (Who.RULE, Who.RULE)
+
+# Name of the address -> who may GET it, who may POST to it.
+TABLE: dict[str, tuple[Who, Who]] = {
+    "home": (Who.SIGNED_IN, Who.NOBODY),
+    # Workspaces and members.
+    "workspaces": (Who.SIGNED_IN, Who.NOBODY),
+    "new-workspace": RULE,
+    "edit-workspace": RULE,
+    "delete-workspace": RULE,
+    "members": LOOK,
+    "add-member": MANAGE,
+    "change-role": MANAGE,
+    "remove-member": MANAGE,
+    # Clusters.
+    "clusters": LOOK,
+    "all-clusters": (Who.RULE, Who.NOBODY),
+    "new-cluster": RULE,
+    "cluster": (Who.RULE, Who.NOBODY),
+    "edit-cluster": RULE,
+    "delete-cluster": RULE,
+    "bind-cluster": RULE,
+    "unbind-cluster": RULE,
+    "add-endpoint": RULE,
+    "edit-endpoint": RULE,
+    "remove-endpoint": RULE,
+    "test-endpoint": (Who.NOBODY, Who.RULE),
+    # Jobs of a workspace.
+    "jobs": LOOK,
+    "poll-jobs": LOOK,
+    "new-job": ACT,
+    "records": LOOK,
+    # One job.
+    "job": LOOK,
+    "poll-job": LOOK,
+    "results": LOOK,
+    "versions": LOOK,
+    "version": LOOK,
+    "compare": LOOK,
+    "snapshots": LOOK,
+    "runs": LOOK,
+    "operations": LOOK,
+    "next-step": LOOK,
+    "draft": (Who.SEE, Who.OPERATE),
+    "publish": ACT,
+    "run": ACT,
+    "stop": ACT,
+    "snapshot": ACT,
+    "cancel": ACT,
+    "delete": ACT,
+    "copy": ACT,
+    "move": ACT,
+    "rename": ACT,
+    # Folders.
+    "new-folder": ACT,
+    "rename-folder": ACT,
+    "move-folder": ACT,
+    "delete-folder": ACT,
+    # Batches.
+    "batches": LOOK,
+    "new-batch": ACT,
+    "batch": LOOK,
+    "poll-batch": LOOK,
+    "retry-batch": (Who.NOBODY, Who.OPERATE),
+    "restart-batch": (Who.NOBODY, Who.OPERATE),
+    "cancel-batch": (Who.NOBODY, Who.OPERATE),
+}
+# Open to everybody, on purpose: what is needed to come in, to go, and to see whether the console lives.
+OPEN = {"login", "logout", "set_language", "healthz"}
+
+VISITORS = {
+    "stranger": set(),
+    "viewer": {Who.SIGNED_IN, Who.SEE},
+    "developer": {Who.SIGNED_IN, Who.SEE, Who.OPERATE},
+    "admin": {Who.SIGNED_IN, Who.SEE, Who.OPERATE, Who.MANAGE},
+    "root": {Who.SIGNED_IN, Who.SEE, Who.OPERATE, Who.MANAGE, Who.RULE},
+}
+# Addresses that lead to one workspace or to what belongs to it: a stranger must not learn that it exists.
+OWNED = tuple(f"{what}/<slug:serial>/" for what in ("spaces", "jobs", "clusters", "folders", "batches"))
+
+
+@dataclass(frozen=True)
+class Address:
+    name: str
+    route: str
+
+    @property
+    def is_owned(self) -> bool:
+        return self.route.startswith(OWNED)
+
+
+def addresses(patterns: Any = None, route: str = "") -> Iterator[Address]:
+    """Walk the URL configuration through every include; the admin has tests of its own."""
+    for one in get_resolver().url_patterns if patterns is None else patterns:
+        whole = route + str(one.pattern)
+        if isinstance(one, URLResolver):
+            if one.app_name != "admin":
+                yield from addresses(one.url_patterns, whole)
+        elif isinstance(one, URLPattern):
+            assert one.name, f"{whole} has no name"
+            yield Address(one.name, whole)
+
+
+ALL = list(addresses())
+
+
+@pytest.fixture
+def world(console: Console, workspace: Workspace, vera: User, charlie: User, root: User) -> dict[str, Any]:
+    """Everything that an address can name, and one visitor of each kind."""
+    make_user("anna", workspace, Role.ADMIN)
+    bob = make_user("bob", workspace, Role.DEVELOPER)
+    cluster = Cluster.objects.get(name="cluster-a")
+    # The second job is for the batch, so that nothing of the first one is under way.
+    other = make_job(bob, workspace, console.endpoint, "payments")
+    batch = operations.request_batch(bob, workspace, Action.RUN, Job.objects.filter(pk=other.pk))
+    return {
+        "job": console.job,
+        "visitors": {"stranger": "charlie", "viewer": "vera", "developer": "alice", "admin": "anna", "root": "root"},
+        # (what stands before it in the route, its name) -> value
+        ("spaces", "serial"): workspace.serial,
+        ("members", "member"): Member.objects.get(user=bob).pk,
+        ("clusters", "serial"): cluster.serial,
+        ("endpoints", "endpoint"): console.endpoint.pk,
+        ("bindings", "binding"): cluster.bindings.get().pk,
+        ("jobs", "serial"): console.job.serial,
+        ("folders", "serial"): operations.create_folder(workspace, "risk", None).serial,
+        ("batches", "serial"): batch.serial,
+        ("batch", "action"): "run",
+        ("versions", "number"): 1,
+        ("next", "number"): 1,
+    }
+
+
+def path_of(address: Address, world: dict[Any, Any], **instead: Any) -> str:
+    """Write an address down. Fails loudly for an argument that nobody has said how to fill in."""
+
+    def value(found: re.Match[str]) -> str:
+        key = (found["before"], found["name"])
+        if key not in world:
+            pytest.fail(f"{address.route}: add {key} to the fixture `world`")
+        return f"{found['before']}/{instead.get(found['name'], world[key])}/"
+
+    path = re.sub(r"(?P<before>[\w-]+)/<(?:\w+:)?(?P<name>\w+)>/", value, address.route)
+    assert "<" not in path, f"{path}: this kind of route is not known here"
+    return "/" + path
+
+
+def expected(address: Address, method: str, may: set[Who]) -> set[int]:
+    rule = dict(zip(METHODS, TABLE[address.name], strict=False)).get(method, Who.NOBODY)
+    if rule == Who.NOBODY:
+        return {405}
+    if rule in may or rule == Who.SIGNED_IN:
+        # Shown, done, nothing new, gone elsewhere, in conflict, or the form lacks something.
+        return {200, 204, 302, 409, 422}
+    return {404} if address.is_owned and Who.SEE not in may else {403}
+
+
+def ask(client: Client, method: str, path: str, data: dict[str, Any] | None = None, **headers: Any) -> Any:
+    """Ask, and take back whatever it did."""
+    with transaction.atomic():
+        answer = getattr(client, method.lower())(path, data or {}, headers=headers)
+        transaction.set_rollback(True)
+    return answer
+
+
+def signed_in(world: dict[Any, Any], kind: str) -> Client:
+    client = Client()
+    client.force_login(User.objects.get(username=world["visitors"][kind]))
+    return client
+
+
+def test_the_roles_are_those_of_the_design() -> None:
+    assert {role: set(may) for role, may in ROLE_MAY.items()} == MATRIX
+    assert set(ROLE_MAY) == set(Role)
+
+
+def test_every_address_is_classified() -> None:
+    names = [one.name for one in ALL]
+    assert sorted(set(names)) == sorted(names), "two addresses have one name"
+    missing, gone = set(names) - set(TABLE) - OPEN, (set(TABLE) | OPEN) - set(names)
+    assert not missing, f"say in TABLE who may use {sorted(missing)}"
+    assert not gone, f"TABLE knows addresses that there are no more: {sorted(gone)}"
+
+
+def test_the_walk_goes_through_includes() -> None:
+    assert Address("change-role", "spaces/<slug:serial>/members/<int:member>/role/") in ALL
+
+
+def test_an_argument_that_nobody_explained_fails_loudly(world: dict[Any, Any]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="add"):
+        path_of(Address("new", "moons/<slug:serial>/"), world)
+
+
+CLASSIFIED = [one for one in ALL if one.name in TABLE]
+each_address = pytest.mark.parametrize("address", CLASSIFIED, ids=lambda one: one.name)
+
+
+@each_address
+def test_everybody_gets_what_the_table_says(address: Address, world: dict[Any, Any]) -> None:
+    path = path_of(address, world)
+    for kind, may in VISITORS.items():
+        client = signed_in(world, kind)
+        for method in METHODS:
+            for headers in ({}, {"HX-Request": "true"}) if method in ("GET", "POST") else ({},):
+                answer = ask(client, method, path, **headers)
+                told = f"{kind}: {method} {path} {headers} answers {answer.status_code}"
+                assert answer.status_code in expected(address, method, may), told
+                assert not answer.headers.get("Location", "").startswith("/login/"), told
+
+
+@each_address
+def test_whoever_has_not_signed_in_is_sent_to_do_so(client: Client, address: Address, world: dict[Any, Any]) -> None:
+    path = path_of(address, world)
+    for method in METHODS:
+        answer = ask(client, method, path)
+        assert answer.status_code == 302, f"{method} {path}"
+        assert answer.headers["Location"].startswith("/login/?next="), f"{method} {path}"
+
+
+@each_address
+def test_nonsense_in_an_address_or_a_form_is_no_error_of_the_console(address: Address, world: dict[Any, Any]) -> None:
+    client = signed_in(world, "root")
+    path = path_of(address, world)
+    for nonsense in ("abc", "\0", "9" * 30, "é" * 3000):
+        query = dict.fromkeys(QUERIES, nonsense)
+        may_refuse = {200, 204, 302, 400, 404, 405, 409, 422}
+        assert ask(client, "GET", path, query).status_code in may_refuse, (path, nonsense)
+        assert ask(client, "POST", path, dict.fromkeys(FIELDS, nonsense)).status_code in may_refuse, (path, nonsense)
+
+
+QUERIES = [
+    *("page", "q", "status", "sort", "size", "seen", "row", "tab", "next", "version", "a", "b", "act", "outcome"),
+    *("user", "before", "after", "folder", "job", "outcome", "state"),
+]
+FIELDS = [
+    *("name", "description", "username", "role", "is_sure", "workspace", "flink_version", "rest_url", "total_cu"),
+    *("snapshot_directory", "endpoint", "note", "version", "start", "snapshot", "with_snapshot", "do", "sql", "over"),
+    *("revision", "parallelism", "properties", "jobmanager_spec", "checkpoint_interval_seconds"),
+    *("folder", "target", "cluster", "job", "jobs", "parent", "key", "scope", "with_snapshot", "suffix", "q", "status"),
+]
+
+
+@pytest.mark.parametrize("address", [one for one in CLASSIFIED if one.is_owned], ids=lambda one: one.name)
+@pytest.mark.parametrize("kind", ["admin", "root"])
+def test_what_does_not_exist_is_not_found(address: Address, world: dict[Any, Any], kind: str) -> None:
+    client = signed_in(world, kind)
+    method = "GET" if TABLE[address.name][0] != Who.NOBODY else "POST"
+    for serial in ("none-00000000", "9" * 200):
+        assert ask(client, method, path_of(address, world, serial=serial)).status_code == 404
+    for name in re.findall(r"<int:(\w+)>", address.route):
+        for number in (0, 10**9, 10**25):
+            told = ask(client, method, path_of(address, world, **{name: number})).status_code
+            # Whoever may not do it at all need not learn that there is no such thing.
+            assert told == 404 or (kind == "admin" and told == 403)
+
+
+def test_what_belongs_to_another_workspace_is_not_found_under_ones_own(world: dict[Any, Any], charlie: User) -> None:
+    own = charlie.memberships.get().workspace
+    client = Client()
+    client.force_login(charlie)
+    foreign = world["members", "member"]
+    assert client.post(f"/spaces/{own.serial}/members/{foreign}/remove/").status_code == 404
+    assert client.post(f"/spaces/{own.serial}/members/{foreign}/role/", {"role": "viewer"}).status_code == 404
+
+
+def test_the_open_addresses_tell_nothing(client: Client, job: Job) -> None:
+    assert client.get(reverse("login")).status_code == 200
+    assert client.post(reverse("login"), {"username": "\0", "password": "x"}).status_code == 200
+    assert client.get(reverse("set_language")).status_code == 302
+    assert client.post(reverse("logout")).headers["Location"].startswith("/login/")
+    told = client.get(reverse("healthz"))
+    assert told.status_code in (200, 503)
+    assert job.name not in told.text
+
+
+# --- The administration ---
+
+
+def admin_addresses() -> list[str]:
+    return [
+        reverse("admin:index"),
+        *(reverse(f"admin:{model}_changelist") for model in ("jobs_job", "clusters_cluster", "workspaces_workspace")),
+    ]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in VISITORS if kind != "root"])
+def test_only_staff_gets_into_the_administration(world: dict[Any, Any], kind: str) -> None:
+    client = signed_in(world, kind)
+    for path in admin_addresses():
+        assert client.get(path).headers["Location"].startswith("/admin/login/")
+
+
+def test_the_administration_is_closed_to_whoever_has_not_signed_in(client: Client, db: None) -> None:
+    for path in admin_addresses():
+        assert "login" in client.get(path).headers["Location"]
+
+
+@pytest.mark.parametrize("model", ["jobs_job", "jobs_operation", "jobs_folder", "workspaces_event"])
+def test_history_is_read_only_also_for_super_admins(world: dict[Any, Any], model: str) -> None:
+    client = signed_in(world, "root")
+    assert client.get(reverse(f"admin:{model}_changelist")).status_code == 200
+    assert client.get(reverse(f"admin:{model}_add")).status_code == 403
+    pk = {"jobs_job": world["job"].pk, "jobs_operation": world["job"].operations.first().pk}.get(model)
+    if pk:
+        assert client.get(reverse(f"admin:{model}_change", args=[pk])).status_code == 200
+        assert client.post(reverse(f"admin:{model}_change", args=[pk]), {"name": "x"}).status_code == 403
+        assert client.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+    action = {"action": "delete_selected", "_selected_action": [str(pk or 1)], "post": "yes"}
+    client.post(reverse(f"admin:{model}_changelist"), action)
+    assert Job.objects.filter(pk=world["job"].pk).exists()
