@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from clusters.models import FlinkEndpoint
 from jobs import operations
@@ -203,3 +204,5 @@ def test_a_draft_that_was_never_published_is_refused_with_a_reason(desk: Desk) -
     batch = desk.settle(desk.batch(Action.RUN, [job], start="latest"))
     assert states(batch) == ["refused"]
     assert "published version" in batch.items.get().reason
+    with translation.override("zh-hans"):
+        assert batch.items.get().reason == batch.items.get().reasons["zh-hans"]

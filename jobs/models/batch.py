@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Count, Q
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from jobs.models.job import Job
 from jobs.models.operation import Operation, Problem
@@ -72,8 +72,8 @@ class BatchItem(models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="batch_items", verbose_name=_("job"))
     position = models.PositiveIntegerField()
     state = models.CharField(_("outcome"), max_length=10, choices=State.choices, default=State.WAITING)
-    # Why not, as a sentence in the language of the one who asked; of an operation that failed, its problem.
-    reason = models.TextField(_("reason"), blank=True)
+    # Why not: language -> sentence. Of an operation that failed, its problem tells.
+    reasons: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(_("reason"), default=dict)
     problem = models.ForeignKey(Problem, models.SET_NULL, null=True, related_name="+")
     operation = models.OneToOneField(
         Operation, models.SET_NULL, null=True, related_name="batch_item", verbose_name=_("operation")
@@ -101,6 +101,11 @@ class BatchItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id} {self.position}"
+
+    @property
+    def reason(self) -> str:
+        """Why it was not possible, in the reader's language; "" otherwise."""
+        return self.reasons.get(get_language() or "", "") or next(iter(self.reasons.values()), "")
 
 
 DONE = [BatchItem.State.SUCCEEDED, BatchItem.State.FAILED, BatchItem.State.REFUSED, BatchItem.State.CANCELLED]

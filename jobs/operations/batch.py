@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone, translation
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster
 from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot
@@ -154,8 +154,8 @@ def _begin(batch: Batch) -> int:
     """Start waiting items in their order, as many as their clusters take at a time; return how many were begun."""
     waiting = batch.items.filter(state=State.WAITING).order_by("position")
     if not batch.workspace.may(batch.requested_by, May.OPERATE):
-        reason = _("%(user)s may no longer operate jobs here.") % {"user": batch.requested_by}
-        waiting.update(state=State.REFUSED, reason=reason, changed_at=timezone.now())
+        why = Refusal(_("%(user)s may no longer operate jobs here."), user=batch.requested_by)
+        waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=timezone.now())
         return 0
     items = list(_due(batch, waiting.select_related("job__endpoint", "job__workspace", "snapshot")))
     for item in items:
@@ -178,17 +178,18 @@ ON_FLINK = (Action.RUN, Action.STOP, Action.SNAPSHOT)
 
 
 def _begin_item(batch: Batch, item: BatchItem) -> None:
-    """Do one item's act, in the language of the one who asked."""
+    """Do one item's act; what it writes (the note of a copy) is in the language of the one who asked."""
     with translation.override(batch.params.get("language") or settings.LANGUAGE_CODE):
         try:
             # One transaction: an item is begun if and only if its operation is written down with it.
             with transaction.atomic():
                 _act(batch, item)
         except Refusal as refusal:
-            _finish(item, State.REFUSED, reason=refusal.message)
+            _finish(item, State.REFUSED, reasons=refusal.in_all_languages())
         except Exception:
             log.exception("Could not begin item %s of batch %s", item.position, batch.serial)
-            _finish(item, State.FAILED, reason=_("An internal error; the log of the worker tells more."))
+            why = Refusal(_("An internal error; the log of the worker tells more."))
+            _finish(item, State.FAILED, reasons=why.in_all_languages())
 
 
 def _act(batch: Batch, item: BatchItem) -> None:
@@ -214,7 +215,7 @@ def _publish(batch: Batch, item: BatchItem) -> None:
 def _run(batch: Batch, item: BatchItem) -> Operation:
     version = item.job.versions.first()
     if version is None:
-        raise Refusal(item.job.why_not(Action.RUN) or _("The job has no published version."))
+        raise Refusal(_("The job has no published version."))
     chosen = item.snapshot
     if batch.params.get("start") == "latest":
         # The latest snapshot where there is one; a job without one starts without state.

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Definition, Draft, Folder, Job, Version

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
 
 from clusters.engine import Refused, Submission, Unanswered, Unreachable
 from clusters.models import Cluster, FlinkEndpoint
@@ -80,7 +81,8 @@ def publish(user: Visitor, job: Job, note: str) -> Version:
     try:
         split(draft.sql)
     except ScriptError as error:
-        raise Refusal(advice.explain(problem_in_script(error)).cause) from error
+        found = problem_in_script(error)
+        raise Refusal(lazy(lambda: advice.explain(found).cause, str)()) from error
     number = job.last_version_number + 1
     version = Version.objects.create(
         job=job, number=number, note=note.strip(), published_by_id=user.pk, **draft.values()

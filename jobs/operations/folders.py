@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Folder, Job
 from jobs.operations.record import Refusal, record_done, update_job
@@ -18,7 +18,7 @@ def create_folder(workspace: Workspace, name: str, parent: Folder | None) -> Fol
     """Create a folder below `parent` (None: the root). Raise Refusal."""
     _refuse_foreign(workspace.pk, parent)
     if parent and len(path_of(parent)) >= DEEPEST:
-        raise Refusal(_("Folders can't be nested deeper than %(levels)s levels.") % {"levels": DEEPEST})
+        raise Refusal(_("Folders can't be nested deeper than %(levels)s levels."), levels=DEEPEST)
     try:
         with transaction.atomic():
             return Folder.objects.create(workspace=workspace, name=name, parent=parent)
@@ -47,8 +47,9 @@ def delete_folder(folder: Folder) -> None:
     jobs, children = folder.jobs.filter(deleted_at=None).count(), folder.children.count()
     if jobs or children:
         raise Refusal(
-            _("The folder is not empty: it holds %(jobs)s jobs and %(folders)s folders. Move them out first.")
-            % {"jobs": jobs, "folders": children}
+            _("The folder is not empty: it holds %(jobs)s jobs and %(folders)s folders. Move them out first."),
+            jobs=jobs,
+            folders=children,
         )
     # Deleted jobs stay on record; they no longer need a folder.
     folder.jobs.update(folder=None)

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils import timezone, translation
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
 from clusters.engine import EngineError
@@ -36,11 +37,26 @@ OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
 
 
 class Refusal(Exception):
-    """Say why an act can't be done, as a sentence for the user."""
+    """Say why an act can't be done, as a sentence for the user: in the language of whoever reads it, when he reads it."""
 
-    def __init__(self, message: object) -> None:
-        super().__init__(str(message))
-        self.message = str(message)
+    def __init__(self, sentence: object, **values: object) -> None:
+        super().__init__(sentence)
+        self._sentence, self._values = sentence, values
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def message(self) -> str:
+        return str(self._sentence) % self._values if self._values else str(self._sentence)
+
+    def in_all_languages(self) -> dict[str, str]:
+        """Return language -> message, to be stored where people of any language will read it."""
+        messages = {}
+        for language, _name in settings.LANGUAGES:
+            with translation.override(language):
+                messages[language] = self.message
+        return messages
 
 
 def lock_job(job: Job, action: Action) -> Job:
@@ -53,8 +69,8 @@ def lock_job(job: Job, action: Action) -> Job:
     )
     if now is None:
         raise Refusal(_("This job has been deleted."))
-    if reason := now.why_not(action):
-        raise Refusal(reason)
+    if now.why_not(action):
+        raise Refusal(lazy(now.why_not, str)(action))
     return now
 
 

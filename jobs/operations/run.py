@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from clusters.engine import AlreadySubmitted, Engine, JobSight, JobState, NotFound, Refused, Submission, Unreachable
 from clusters.flink import plain_path
@@ -72,12 +72,14 @@ def _refuse_unless_fit(job: Job, version: Version, snapshot: Snapshot | None) ->
     if not cluster.bindings.filter(workspace=job.workspace_id).exists():
         raise Refusal(_("This cluster is not bound to the workspace."))
     if cluster.is_under_maintenance:
-        raise Refusal(_("The cluster is under maintenance: %(reason)s") % {"reason": cluster.maintenance_reason})
+        raise Refusal(_("The cluster is under maintenance: %(reason)s"), reason=cluster.maintenance_reason)
     used = Run.objects.filter(endpoint__cluster=cluster, ended_at=None).aggregate(cu=Sum("cu"))["cu"] or 0
     if used + version.cu > cluster.total_cu:
         raise Refusal(
-            _("Not enough CU on the cluster: the run needs %(needs)s CU, %(free)s of %(total)s CU are free.")
-            % {"needs": version.cu, "free": cluster.total_cu - used, "total": cluster.total_cu}
+            _("Not enough CU on the cluster: the run needs %(needs)s CU, %(free)s of %(total)s CU are free."),
+            needs=version.cu,
+            free=cluster.total_cu - used,
+            total=cluster.total_cu,
         )
 
 

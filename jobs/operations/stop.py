@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from clusters.engine import Engine, JobSight, JobState, NotFound, Refused, Unreachable
 from jobs.models import Job, Operation, Run, Snapshot
