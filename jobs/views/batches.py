@@ -60,6 +60,16 @@ class Progress:
         return [(one, ITEM_SHAPES[one], str(one.label), self.counts[one]) for one in State if self.counts[one]]
 
     @property
+    def segments(self) -> list[tuple[str, int, int]]:
+        """The parts of the bar: (shape, where it begins, how long it is), in items."""
+        parts, start = [], 0
+        for state in DONE:
+            if self.counts[state]:
+                parts.append((ITEM_SHAPES[state], start, self.counts[state]))
+            start += self.counts[state]
+        return parts
+
+    @property
     def duration(self) -> timedelta:
         return (self.batch.ended_at or timezone.now()) - self.batch.created_at
 
