@@ -1,4 +1,4 @@
-"""Clusters: what is shown of them, what is done to them, and every rule against it, on the pages and in the administration."""
+"""Clusters: what is shown of them, what is done to them, and every rule against it."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -8,7 +8,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from clusters import acts
@@ -302,88 +301,3 @@ def test_it_is_not_unbound_from_jobs(ruler: Client, alice: User, job: Job, endpo
         operations.delete(alice, one)
     assert ruler.post(unbind).status_code == 302
     assert not ClusterBinding.objects.exists()
-
-
-# --- The administration keeps the same rules ---
-
-
-def admin_form(cluster: Cluster, endpoints: list[dict[str, Any]], bindings: list[dict[str, Any]]) -> dict[str, Any]:
-    form = fields(cluster)
-    for prefix, rows in (("endpoints", endpoints), ("bindings", bindings)):
-        form |= {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": sum("id" in row for row in rows)}
-        for n, row in enumerate(rows):
-            form |= {f"{prefix}-{n}-{name}": value for name, value in (row | {"cluster": cluster.pk}).items()}
-    return form
-
-
-def rows_of(cluster: Cluster) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    endpoints = [
-        {"id": one.pk, "flink_version": one.flink_version, "rest_url": one.rest_url}
-        | ({"is_default": "on"} if one.is_default else {})
-        for one in cluster.endpoints.order_by("pk")
-    ]
-    return endpoints, [{"id": one.pk, "workspace": one.workspace_id} for one in cluster.bindings.order_by("pk")]
-
-
-def save_in_admin(client: Client, cluster: Cluster, endpoints: Any, bindings: Any) -> Any:
-    address = reverse("admin:clusters_cluster_change", args=[cluster.pk])
-    assert client.get(address).status_code == 200
-    return client.post(address, admin_form(cluster, endpoints, bindings))
-
-
-def test_the_administration_moves_the_default(ruler: Client, root: User, cluster: Cluster, endpoint: Any) -> None:
-    acts.add_endpoint(root, cluster, ENDPOINT)
-    endpoints, bindings = rows_of(cluster)
-    endpoints[1]["is_default"] = endpoints[0].pop("is_default")
-    assert save_in_admin(ruler, cluster, endpoints, bindings).status_code == 302
-    assert defaults(cluster) == ["1.20.5"]
-
-
-def test_the_administration_refuses_two_defaults_or_none(
-    ruler: Client, root: User, cluster: Cluster, endpoint: Any
-) -> None:
-    acts.add_endpoint(root, cluster, ENDPOINT)
-    endpoints, bindings = rows_of(cluster)
-    endpoints[1]["is_default"] = "on"
-    assert "Exactly one" in save_in_admin(ruler, cluster, endpoints, bindings).text
-    del endpoints[0]["is_default"], endpoints[1]["is_default"]
-    assert "Exactly one" in save_in_admin(ruler, cluster, endpoints, bindings).text
-    assert defaults(cluster) == ["2.2.1"]
-
-
-def test_the_administration_keeps_what_jobs_need(ruler: Client, job: Job, cluster: Cluster) -> None:
-    endpoints, bindings = rows_of(cluster)
-    gone = [endpoints[0] | {"DELETE": "on"}]
-    assert save_in_admin(ruler, cluster, gone, bindings).status_code == 200
-    unbound = [bindings[0] | {"DELETE": "on"}]
-    assert "1 job of Trading is on this cluster." in save_in_admin(ruler, cluster, endpoints, unbound).text
-    assert (cluster.endpoints.count(), cluster.bindings.count()) == (1, 1)
-
-
-def test_the_administration_refuses_an_eleventh_workspace(ruler: Client, cluster: Cluster, endpoint: Any) -> None:
-    endpoints, bindings = rows_of(cluster)
-    many = [{"workspace": Workspace.objects.create(name=f"team-{n}").pk} for n in range(10)]
-    assert save_in_admin(ruler, cluster, endpoints, [*bindings, *many]).status_code == 200
-    assert cluster.bindings.count() == 1
-    assert save_in_admin(ruler, cluster, endpoints, [*bindings, *many[:9]]).status_code == 302
-    assert cluster.bindings.count() == 10
-
-
-def test_the_administration_never_turns_a_binding_into_another(ruler: Client, job: Job, cluster: Cluster) -> None:
-    endpoints, bindings = rows_of(cluster)
-    bindings[0]["workspace"] = Workspace.objects.create(name="Risk").pk
-    save_in_admin(ruler, cluster, endpoints, bindings)
-    assert cluster.bindings.get().workspace == job.workspace
-
-
-def test_the_administration_tests_the_connection(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint) -> None:
-    action = {"action": "test_connection", "_selected_action": [cluster.pk]}
-    answer = ruler.post(reverse("admin:clusters_cluster_changelist"), action, follow=True)
-    assert "answers: Flink 2.2.1" in answer.text
-
-
-def test_the_administration_deletes_neither_clusters_nor_workspaces(
-    ruler: Client, cluster: Cluster, workspace: Any
-) -> None:
-    for model, pk in (("clusters_cluster", cluster.pk), ("workspaces_workspace", workspace.pk)):
-        assert ruler.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403

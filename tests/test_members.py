@@ -203,34 +203,3 @@ def test_an_empty_one_goes_with_its_folders(client: Client, root: User, workspac
     assert not Workspace.objects.filter(pk=workspace.pk).exists()
     assert not Folder.objects.exists()
     assert str(Event.objects.get(about=workspace.serial)) == "The workspace Trading was deleted."
-
-
-# --- The administration ---
-
-
-def test_what_the_administration_changes_is_on_record(
-    client: Client, root: User, alice: User, workspace: Workspace
-) -> None:
-    bob = User.objects.create_user("bob")
-    client.force_login(root)
-    member = Member.objects.get(user=alice)
-    form = {
-        "name": workspace.name,
-        "description": "",
-        "members-TOTAL_FORMS": "2",
-        "members-INITIAL_FORMS": "1",
-        "members-0-id": member.pk,
-        "members-0-workspace": workspace.pk,
-        "members-0-user": bob.pk,  # a member never becomes somebody else
-        "members-0-role": "viewer",
-        "members-1-workspace": workspace.pk,
-        "members-1-user": bob.pk,
-        "members-1-role": "admin",
-    }
-    answer = client.post(reverse("admin:workspaces_workspace_change", args=[workspace.pk]), form)
-    assert answer.status_code == 302, answer.context["errors"]
-    assert (role_of(alice, workspace), role_of(bob, workspace)) == (Role.VIEWER, Role.ADMIN)
-    assert {str(one) for one in Event.objects.all()} == {
-        "alice, until then Developer, became Viewer.",
-        "bob was added as Workspace admin.",
-    }

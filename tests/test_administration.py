@@ -1,0 +1,180 @@
+"""The administration: who gets in, what is read-only there, and that it keeps the rules of the console's own pages."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from clusters import acts
+from clusters.models import Cluster, FlinkEndpoint
+from jobs.models import Job
+from tests.conftest import make_user
+from tests.test_clusters import ENDPOINT, defaults, fields
+from workspaces.models import Event, Member, Role, Workspace
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ruler(client: Client, root: User) -> Client:
+    client.force_login(root)
+    return client
+
+
+# --- Who gets in, and what stays as it is ---
+
+
+def admin_addresses() -> list[str]:
+    return [
+        reverse("admin:index"),
+        *(reverse(f"admin:{model}_changelist") for model in ("jobs_job", "clusters_cluster", "workspaces_workspace")),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["charlie", "vera", "alice", "anna"])
+def test_only_staff_gets_in(
+    client: Client, charlie: User, vera: User, alice: User, workspace: Workspace, kind: str
+) -> None:
+    make_user("anna", workspace, Role.ADMIN)
+    client.force_login(User.objects.get(username=kind))
+    for path in admin_addresses():
+        assert client.get(path).headers["Location"].startswith("/admin/login/")
+
+
+def test_it_is_closed_to_whoever_has_not_signed_in(client: Client, db: None) -> None:
+    for path in admin_addresses():
+        assert "login" in client.get(path).headers["Location"]
+
+
+@pytest.mark.parametrize("model", ["jobs_job", "jobs_operation", "jobs_folder", "workspaces_event"])
+def test_history_is_read_only_also_for_super_admins(ruler: Client, job: Job, model: str) -> None:
+    operation = job.operations.first()
+    assert operation
+    assert ruler.get(reverse(f"admin:{model}_changelist")).status_code == 200
+    assert ruler.get(reverse(f"admin:{model}_add")).status_code == 403
+    pk = {"jobs_job": job.pk, "jobs_operation": operation.pk}.get(model)
+    if pk:
+        assert ruler.get(reverse(f"admin:{model}_change", args=[pk])).status_code == 200
+        assert ruler.post(reverse(f"admin:{model}_change", args=[pk]), {"name": "x"}).status_code == 403
+        assert ruler.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+    action = {"action": "delete_selected", "_selected_action": [str(pk or 1)], "post": "yes"}
+    ruler.post(reverse(f"admin:{model}_changelist"), action)
+    assert Job.objects.filter(pk=job.pk).exists()
+
+
+# --- Members ---
+
+
+def test_what_the_administration_changes_is_on_record(
+    client: Client, root: User, alice: User, workspace: Workspace
+) -> None:
+    bob = User.objects.create_user("bob")
+    client.force_login(root)
+    member = Member.objects.get(user=alice)
+    form = {
+        "name": workspace.name,
+        "description": "",
+        "members-TOTAL_FORMS": "2",
+        "members-INITIAL_FORMS": "1",
+        "members-0-id": member.pk,
+        "members-0-workspace": workspace.pk,
+        "members-0-user": bob.pk,  # a member never becomes somebody else
+        "members-0-role": "viewer",
+        "members-1-workspace": workspace.pk,
+        "members-1-user": bob.pk,
+        "members-1-role": "admin",
+    }
+    answer = client.post(reverse("admin:workspaces_workspace_change", args=[workspace.pk]), form)
+    assert answer.status_code == 302, answer.context["errors"]
+
+    def role(user: User) -> str:
+        return Member.objects.get(user=user, workspace=workspace).role
+
+    assert (role(alice), role(bob)) == (Role.VIEWER, Role.ADMIN)
+    assert {str(one) for one in Event.objects.all()} == {
+        "alice, until then Developer, became Viewer.",
+        "bob was added as Workspace admin.",
+    }
+
+
+# --- Clusters ---
+
+
+def admin_form(cluster: Cluster, endpoints: list[dict[str, Any]], bindings: list[dict[str, Any]]) -> dict[str, Any]:
+    form = fields(cluster)
+    for prefix, rows in (("endpoints", endpoints), ("bindings", bindings)):
+        form |= {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": sum("id" in row for row in rows)}
+        for n, row in enumerate(rows):
+            form |= {f"{prefix}-{n}-{name}": value for name, value in (row | {"cluster": cluster.pk}).items()}
+    return form
+
+
+def rows_of(cluster: Cluster) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    endpoints = [
+        {"id": one.pk, "flink_version": one.flink_version, "rest_url": one.rest_url}
+        | ({"is_default": "on"} if one.is_default else {})
+        for one in cluster.endpoints.order_by("pk")
+    ]
+    return endpoints, [{"id": one.pk, "workspace": one.workspace_id} for one in cluster.bindings.order_by("pk")]
+
+
+def save_in_admin(client: Client, cluster: Cluster, endpoints: Any, bindings: Any) -> Any:
+    address = reverse("admin:clusters_cluster_change", args=[cluster.pk])
+    assert client.get(address).status_code == 200
+    return client.post(address, admin_form(cluster, endpoints, bindings))
+
+
+def test_it_moves_the_default(ruler: Client, root: User, cluster: Cluster, endpoint: Any) -> None:
+    acts.add_endpoint(root, cluster, ENDPOINT)
+    endpoints, bindings = rows_of(cluster)
+    endpoints[1]["is_default"] = endpoints[0].pop("is_default")
+    assert save_in_admin(ruler, cluster, endpoints, bindings).status_code == 302
+    assert defaults(cluster) == ["1.20.5"]
+
+
+def test_it_refuses_two_defaults_or_none(ruler: Client, root: User, cluster: Cluster, endpoint: Any) -> None:
+    acts.add_endpoint(root, cluster, ENDPOINT)
+    endpoints, bindings = rows_of(cluster)
+    endpoints[1]["is_default"] = "on"
+    assert "Exactly one" in save_in_admin(ruler, cluster, endpoints, bindings).text
+    del endpoints[0]["is_default"], endpoints[1]["is_default"]
+    assert "Exactly one" in save_in_admin(ruler, cluster, endpoints, bindings).text
+    assert defaults(cluster) == ["2.2.1"]
+
+
+def test_it_keeps_what_jobs_need(ruler: Client, job: Job, cluster: Cluster) -> None:
+    endpoints, bindings = rows_of(cluster)
+    gone = [endpoints[0] | {"DELETE": "on"}]
+    assert save_in_admin(ruler, cluster, gone, bindings).status_code == 200
+    unbound = [bindings[0] | {"DELETE": "on"}]
+    assert "1 job of Trading is on this cluster." in save_in_admin(ruler, cluster, endpoints, unbound).text
+    assert (cluster.endpoints.count(), cluster.bindings.count()) == (1, 1)
+
+
+def test_it_refuses_an_eleventh_workspace(ruler: Client, cluster: Cluster, endpoint: Any) -> None:
+    endpoints, bindings = rows_of(cluster)
+    many = [{"workspace": Workspace.objects.create(name=f"team-{n}").pk} for n in range(10)]
+    assert save_in_admin(ruler, cluster, endpoints, [*bindings, *many]).status_code == 200
+    assert cluster.bindings.count() == 1
+    assert save_in_admin(ruler, cluster, endpoints, [*bindings, *many[:9]]).status_code == 302
+    assert cluster.bindings.count() == 10
+
+
+def test_it_never_turns_a_binding_into_another(ruler: Client, job: Job, cluster: Cluster) -> None:
+    endpoints, bindings = rows_of(cluster)
+    bindings[0]["workspace"] = Workspace.objects.create(name="Risk").pk
+    save_in_admin(ruler, cluster, endpoints, bindings)
+    assert cluster.bindings.get().workspace == job.workspace
+
+
+def test_it_tests_the_connection(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint) -> None:
+    action = {"action": "test_connection", "_selected_action": [cluster.pk]}
+    answer = ruler.post(reverse("admin:clusters_cluster_changelist"), action, follow=True)
+    assert "answers: Flink 2.2.1" in answer.text
+
+
+def test_it_deletes_neither_clusters_nor_workspaces(ruler: Client, cluster: Cluster, workspace: Any) -> None:
+    for model, pk in (("clusters_cluster", cluster.pk), ("workspaces_workspace", workspace.pk)):
+        assert ruler.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
