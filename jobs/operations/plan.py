@@ -76,6 +76,10 @@ class Plan:
         return Counter(line.why_not for line in self.lines if line.why_not).most_common()
 
     @property
+    def is_short_of_slots(self) -> bool:
+        return any(room.is_short_of_slots for room in self.rooms)
+
+    @property
     def changed(self) -> int:
         return sum(bool(line.changes) for line in self.lines)
 

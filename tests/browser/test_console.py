@@ -1,18 +1,16 @@
 """The console in a real browser, over the fake Flink: what only JavaScript can get wrong."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from jobs.models import Draft, Job, Problem
 from jobs.operations import save_draft
 from jobs.states import Status
+from tests.browser.conftest import accessible
 from tests.conftest import SQL, Console
 
 pytestmark = [
@@ -21,26 +19,6 @@ pytestmark = [
     # Of pytest-playwright's own fixtures.
     pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods"),
 ]
-
-
-@pytest.fixture
-def signed_in(page: Page, live_server: Any, alice: User, workspace: Any) -> Iterator[Page]:
-    """A page of alice at the list; at the end no error may stand in the browser's console."""
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
-    client = Client()
-    client.force_login(alice)
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}
-    page.context.add_cookies([cookie])  # type: ignore[list-item]
-    page.goto(f"{live_server.url}/spaces/{workspace.serial}/jobs/")
-    yield page
-    assert errors == []
-
-
-def accessible(page: Page) -> None:
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-    assert found.violations_count == 0, found.generate_report()
 
 
 def type_sql(page: Page, sql: str) -> None:
