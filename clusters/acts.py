@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clusters.models import MOST_WORKSPACES, Cluster, ClusterBinding, FlinkEndpoint
-from workspaces.acts import Refusal, record
+from workspaces.acts import record
 from workspaces.models import Event, Workspace
+from workspaces.refusal import Refusal
 
 # What was learned at another address says nothing about this one; the watcher looks at once.
 UNSEEN = {

@@ -8,11 +8,13 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from clusters.local import LocalFlink
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation, Run, Snapshot
 from jobs.states import Action
 from tests.fake_flink import FakeFlink
+from tests.worker import running_worker
 from workspaces.models import Member, Role, Workspace
 
 SQL = """CREATE TABLE src (id INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
@@ -20,6 +22,7 @@ CREATE TABLE snk (id INT) WITH ('connector' = 'blackhole');
 INSERT INTO snk SELECT id FROM src;
 """
 PASSWORD = "a long sentence"
+REAL_RUNNER = settings.SQL_RUNNER_JAR
 
 
 def pytest_configure() -> None:
@@ -160,3 +163,19 @@ class Console:
 @pytest.fixture
 def console(job: Job, alice: User, endpoint: FlinkEndpoint) -> Console:
     return Console(job, alice, endpoint)
+
+
+@pytest.fixture
+def real(flink: LocalFlink, workspace: Workspace, tmp_path: Path, settings: Any) -> FlinkEndpoint:
+    """The real Flink of the test run, as a cluster of the workspace."""
+    settings.SQL_RUNNER_JAR = REAL_RUNNER
+    cluster = Cluster.objects.create(name="real", snapshot_directory=(tmp_path / "snapshots").as_uri())
+    ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
+    return FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url=flink.url)
+
+
+@pytest.fixture
+def worker(real: FlinkEndpoint) -> Iterator[None]:
+    """Real worker and beat, on the test's database, at the real Flink."""
+    with running_worker():
+        yield

@@ -3,30 +3,26 @@
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 
-from clusters.local import LocalFlink
-from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
+from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
 from jobs.advice import explain
 from jobs.models import Job, Operation
 from jobs.preview import newest_results
 from sample import feeder
 from tests.until import until
-from tests.worker import running_worker
 from workspaces.models import Workspace
 
 pytestmark = [pytest.mark.flink, pytest.mark.django_db(transaction=True)]
 
 SAMPLE_DATA = Path(sys.prefix) / "sample-data" / "vega_datasets" / "_data"
-REAL_RUNNER = settings.SQL_RUNNER_JAR
 DATAGEN = """CREATE TABLE numbers (n INT) WITH (
     'connector' = 'datagen', 'rows-per-second' = '10',
     'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{end}'
@@ -34,24 +30,6 @@ DATAGEN = """CREATE TABLE numbers (n INT) WITH (
 CREATE TABLE results (n INT) WITH ('connector' = 'blackhole');
 INSERT INTO results SELECT {what} FROM numbers;
 """
-
-
-@pytest.fixture(autouse=True)
-def runner_jar(settings) -> None:
-    settings.SQL_RUNNER_JAR = REAL_RUNNER
-
-
-@pytest.fixture
-def real(flink: LocalFlink, workspace: Workspace, tmp_path: Path) -> FlinkEndpoint:
-    cluster = Cluster.objects.create(name="real", snapshot_directory=(tmp_path / "snapshots").as_uri())
-    ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
-    return FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url=flink.url)
-
-
-@pytest.fixture
-def worker(real: FlinkEndpoint) -> Iterator[None]:
-    with running_worker():
-        yield
 
 
 class Person:

@@ -11,14 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from workspaces.models import Event, Member, Role, Workspace
-
-
-class Refusal(Exception):
-    """Say why an act can't be done, as a sentence for the user."""
-
-    def __init__(self, message: object) -> None:
-        super().__init__(str(message))
-        self.message = str(message)
+from workspaces.refusal import Refusal
 
 
 def record(user: User, about: str, code: Event.Code, /, **params: str) -> None:

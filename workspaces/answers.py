@@ -11,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRedirect
 
-from workspaces.acts import Refusal
+from workspaces.refusal import Refusal
 from workspaces.visit import Request
 
 

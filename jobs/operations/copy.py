@@ -81,6 +81,7 @@ def published_definition(job: Job) -> Version | None:
 def copy(user: Visitor, job: Job, cluster: Cluster, name: str, folder: Folder | None) -> tuple[Job, list[Change]]:
     """Make a copy in the same workspace; return it and what is otherwise in it. Raise Refusal."""
     job = lock_job(job, Action.COPY)
+    Cluster.objects.select_for_update().get(pk=cluster.pk)
     if not cluster.bindings.filter(workspace=job.workspace_id).exists():
         raise Refusal(_("This cluster is not bound to the workspace."))
     if folder and folder.workspace_id != job.workspace_id:

@@ -38,10 +38,12 @@ def create_job(
     folder: Folder | None = None,
 ) -> Job:
     """Create an empty job. Raise Refusal for a taken name or a cluster of other workspaces (G8)."""
-    if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:
-        raise Refusal(_("This cluster is not bound to the workspace."))
     try:
         with transaction.atomic():
+            # Locked: who takes the binding away waits, and then counts this job.
+            Cluster.objects.select_for_update().get(pk=cluster.pk)
+            if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:
+                raise Refusal(_("This cluster is not bound to the workspace."))
             job = Job.objects.create(
                 workspace=workspace, name=name, cluster=cluster, endpoint=endpoint, folder=folder, created_by_id=user.pk
             )

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
@@ -25,6 +25,7 @@ from jobs.advice import recognize
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, RunEnd, Status, Step, status_after
 from workspaces.models import Visitor
+from workspaces.refusal import Refusal
 
 log = logging.getLogger(__name__)
 Event = OperationStep.Event
@@ -34,29 +35,6 @@ FALLBACK_SECONDS = 3
 FOLLOW_UP_SECONDS = 0.25
 # Namespaces of our advisory locks.
 OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
-
-
-class Refusal(Exception):
-    """Say why an act can't be done, as a sentence for the user: in the language of whoever reads it, when he reads it."""
-
-    def __init__(self, sentence: object, **values: object) -> None:
-        super().__init__(sentence)
-        self._sentence, self._values = sentence, values
-
-    def __str__(self) -> str:
-        return self.message
-
-    @property
-    def message(self) -> str:
-        return str(self._sentence) % self._values if self._values else str(self._sentence)
-
-    def in_all_languages(self) -> dict[str, str]:
-        """Return language -> message, to be stored where people of any language will read it."""
-        messages = {}
-        for language, _name in settings.LANGUAGES:
-            with translation.override(language):
-                messages[language] = self.message
-        return messages
 
 
 def lock_job(job: Job, action: Action) -> Job:
