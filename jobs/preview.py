@@ -40,7 +40,9 @@ def sink_directories(version: Version) -> list[Path]:
     written = {name for one in statements if one.kind == "insert" for name in _target(one.text)}
     found = []
     for one in statements:
-        table = re.match(r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(\w+)`?", one.text, re.IGNORECASE)
+        table = re.match(
+            r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(\w+)`?", one.text, re.IGNORECASE
+        )
         path = re.search(r"'path'\s*=\s*'([^']+)'", one.text)
         if table and path and table.group(1).lower() in written and (directory := _allowed(path.group(1))):
             found.append(directory)

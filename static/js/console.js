@@ -121,10 +121,17 @@ htmx.on("htmx:afterRequest", (event) => {
 });
 htmx.on("htmx:responseError", (event) => { if (!isLive(event.detail.elt)) warn(texts.textError); });
 htmx.on("htmx:sendError", (event) => { if (!isLive(event.detail.elt)) warn(texts.textOffline); });
-// What has not changed stays: focus, open menus and tooltips survive.
+// What has not changed stays: focus, open menus and tooltips survive. A menu whose part has changed opens again.
+let reopen = "";
 htmx.on("htmx:oobBeforeSwap", (event) => {
   const fresh = event.detail.fragment.firstElementChild;
   if (fresh && plain(event.detail.target) === plain(fresh)) event.detail.shouldSwap = false;
+  else reopen = event.detail.target.querySelector(".menu:popover-open")?.id || reopen;
+});
+htmx.on("htmx:oobAfterSwap", () => {
+  const menu = reopen && document.getElementById(reopen);
+  if (menu && !menu.matches(":popover-open")) menu.showPopover();
+  reopen = "";
 });
 function plain(element) {
   const copy = element.cloneNode(true);
