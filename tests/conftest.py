@@ -85,9 +85,9 @@ def endpoint(cluster: Cluster, fake: FakeFlink) -> FlinkEndpoint:
 
 
 @pytest.fixture(autouse=True)
-def runner_jar(tmp_path: Path, settings: Any) -> None:
+def runner_jar(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> None:
     """The fake Flink takes any file for the runner."""
-    settings.SQL_RUNNER_JAR = tmp_path / "runner.jar"
+    settings.SQL_RUNNER_JAR = tmp_path_factory.mktemp("runner") / "runner.jar"
     settings.SQL_RUNNER_JAR.write_bytes(b"PK")
 
 

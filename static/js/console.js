@@ -29,7 +29,7 @@ document.addEventListener("beforetoggle", (event) => {
   if (event.newState === "open" && event.target.matches(".menu, .tip")) requestAnimationFrame(() => place(event.target));
 }, true);
 document.addEventListener("scroll", (event) => {
-  for (const one of document.querySelectorAll(":popover-open")) if (!one.contains(event.target)) one.hidePopover();
+  for (const one of document.querySelectorAll(":popover-open")) if (!one.contains(event.target)) place(one);
 }, true);
 let closing = 0;
 const tipOf = (target) => {

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from jobs.models import Draft, Job, Problem
@@ -56,6 +57,20 @@ def test_a_menu_survives_the_poll(console: Console, signed_in: Page) -> None:
     Job.objects.filter(pk=console.job.pk).update(last_run_number=0)
     signed_in.wait_for_timeout(4500)
     expect(delete).to_be_visible()
+
+
+@pytest.mark.parametrize("tab", ["", "draft/"])
+def test_a_menu_stays_open_while_its_job_changes(console: Console, signed_in: Page, live_server: Any, tab: str) -> None:
+    run = console.start()
+    signed_in.goto(f"{live_server.url}/jobs/{console.job.serial}/{tab}")
+    signed_in.locator("#job-head").get_by_role("button", name="More").click()
+    delete = signed_in.get_by_role("link", name="Delete")
+    expect(delete).to_be_visible()
+    for tasks in (1, 0):
+        run.__class__.objects.filter(pk=run.pk).update(tasks_up=tasks)
+        Job.objects.filter(pk=console.job.pk).update(changed_at=timezone.now())
+        expect(signed_in.locator("#job-head")).to_contain_text(f"{tasks} of 2", timeout=8000)
+        expect(delete).to_be_visible()
 
 
 def test_search_by_keyboard(job: Job, signed_in: Page) -> None:

@@ -89,13 +89,14 @@ def test_publish_run_stop_and_run_from_the_snapshot(page_in_chinese: Page, order
     dialog(page).get_by_role("link", name="运行版本 2").click()
     expect(dialog(page).locator("input[value=latest]")).to_be_checked()
     dialog(page).locator("button[data-go]").click()
-    expect(page.locator("main")).to_contain_text("运行中", timeout=LATER)
+    expect(dialog(page)).to_have_count(0)
+    expect(page.locator("#job-head")).to_contain_text("运行中", timeout=LATER)
     run = Job.objects.get(pk=orders.pk).current_run
     assert run is not None
     assert (run.version.number, run.restored_from.source) == (2, "stop")
 
     # 创建副本: detail page, top right; target folder, target cluster, name; the result names the new job as a link.
-    page.get_by_role("button", name="更多").first.click()
+    page.locator("#job-head").get_by_role("button", name="更多").click()
     page.locator("[popover]:popover-open").get_by_text("创建副本", exact=True).click()
     for label in ("目标目录", "目标集群", "副本名称"):
         expect(dialog(page).get_by_label(label)).to_be_visible()
