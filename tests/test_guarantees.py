@@ -165,6 +165,49 @@ def test_g3_a_snapshot_that_came_to_nothing_is_not_shown_as_one(console: Console
     assert console.job.status == "failed"
 
 
+def test_g3_a_snapshot_whose_answer_was_lost_and_whose_trigger_was_forgotten_is_not_made_twice(
+    console: Console, fake: FakeFlink
+) -> None:
+    console.start()
+    fake.fault(("POST", r"/jobs/[^/]*/savepoints"), "drop_answer")
+    console.click_snapshot()
+    console.perform()
+    fake.forget_triggers()
+    console.settle()
+    assert (console.snapshot.state, console.last.outcome) == ("completed", "succeeded")
+    assert fake.jobs[console.run.flink_job_id].savepoints == [console.snapshot.location]
+
+
+@pytest.mark.parametrize("click", [Console.click_snapshot, Console.click_stop])
+def test_g3_a_flink_that_says_no_and_does_it_all_the_same(
+    console: Console, fake: FakeFlink, click: Callable[[Console], Operation]
+) -> None:
+    console.start()
+    fake.fault(("POST", r"/jobs/[^/]*/(stop|savepoints)"), "status", status=500, carried_out=True)
+    click(console)
+    console.settle()
+    assert (console.snapshot.state, console.last.outcome) == ("completed", "succeeded")
+
+
+def test_g3_a_snapshot_that_takes_for_ever_does_not_hide_the_next_one(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    fake.hold_savepoints()
+    console.click_snapshot()
+    console.settle(2)
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+    console.settle(1)
+    assert (console.snapshot.state, console.last.outcome) == ("creating", "failed")
+    slow = fake._operations.popitem()
+    fake.release_savepoints()
+    console.click_snapshot()
+    console.perform()
+    assert fake.jobs
+    fake.hold_savepoints()
+    fake._operations[slow[0]] = slow[1]
+    console.watch()
+    assert (console.snapshot.state, console.last.outcome) == ("completed", "succeeded")
+
+
 # --- G5: no operation is ever stuck ---
 
 
@@ -185,6 +228,30 @@ def test_g5_a_cluster_that_never_answers_again_ends_the_operation(console: Conso
     console.settle(2)
     assert (console.last.outcome, console.job.problem.code) == ("failed", "cluster-unreachable")
     assert console.job.status == ("stopped" if act == "run" else "running")
+
+
+@pytest.mark.parametrize("damage", ["away", "refuses"])
+@pytest.mark.parametrize("asked", [False, True], ids=["before-it-was-asked", "after-it-was-asked"])
+@pytest.mark.parametrize("click", [Console.click_run, Console.click_stop, Console.click_snapshot])
+def test_g5_nothing_that_flink_does_for_ever_holds_an_operation_open(
+    console: Console, fake: FakeFlink, click: Callable[[Console], Operation], asked: bool, damage: str
+) -> None:
+    if click != Console.click_run:
+        console.start()
+    if asked:
+        fake.fault(("POST", r"/jars/[^/]*/run|/jobs/.*"), "drop_answer")
+    click(console)
+    if asked:
+        console.perform()
+    if damage == "away":
+        fake.stop()
+    else:
+        fake.fault(("*", ".*"), "status", times=None, status=500)
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+    console.settle(2)
+    assert console.last.outcome == "failed"
+    console.watch()
+    assert FlinkEndpoint.objects.get().unreachable_since
 
 
 def test_g5_an_operation_that_nobody_carries_on_is_found(console: Console) -> None:

@@ -24,7 +24,7 @@ def follow(
         return
     if found.location:
         complete_snapshot(snapshot, found.location, size_on_disk(found.location))
-    elif found.failure and not _found_elsewhere(snapshot, engine):
+    elif found.failure and not found_elsewhere(snapshot, engine):
         # A failed trigger may still have written a snapshot: stop-with-savepoint whose job failed afterwards.
         fail_snapshot(snapshot, problem("flink", found.failure, found.trace))
 
@@ -32,7 +32,7 @@ def follow(
 def _trigger_forgotten(
     snapshot: Snapshot, engine: Engine, sight: JobSight | None, operation: Operation | None, is_gone: bool
 ) -> None:
-    if _found_elsewhere(snapshot, engine):
+    if found_elsewhere(snapshot, engine):
         return
     is_alive = sight is not None and not sight.state.is_over
     if is_alive and operation and operation.snapshot_id == snapshot.pk:
@@ -42,7 +42,8 @@ def _trigger_forgotten(
         fail_snapshot(snapshot, problem("snapshot-vanished"))
 
 
-def _found_elsewhere(snapshot: Snapshot, engine: Engine) -> bool:
+def found_elsewhere(snapshot: Snapshot, engine: Engine) -> bool:
+    """Complete `snapshot` from the job's history or the directory; tell whether it was there."""
     try:
         location = engine.find_savepoint(snapshot.run.flink_job_id, snapshot.directory)
     except NotFound:

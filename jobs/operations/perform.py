@@ -2,7 +2,7 @@
 
 import logging
 
-from clusters.engine import Unanswered, Unreachable
+from clusters.engine import EngineError, Unreachable
 from jobs.models import Operation
 from jobs.operations.record import OPERATION_LOCK, Event, alone, look_again
 from jobs.operations.run import submit
@@ -36,5 +36,6 @@ def perform(operation_id: int) -> None:
             STEPS[Step(operation.step)](operation, operation.run.endpoint.engine())
         except Unreachable as error:
             look_again(operation, Event.UNREACHABLE, error.summary)
-        except Unanswered as error:
+        except EngineError as error:
+            # Also a look that was refused: whatever it means, it tells nothing of the job.
             look_again(operation, Event.UNANSWERED, error.summary)

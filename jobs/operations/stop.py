@@ -6,8 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clusters.engine import Engine, JobSight, JobState, NotFound, Refused, Unreachable
+from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound, Refused, Unreachable
 from jobs.models import Job, Operation, Run, Snapshot
+from jobs.operations.follow import found_elsewhere
 from jobs.operations.record import (
     Event,
     Refusal,
@@ -97,7 +98,7 @@ def _ask_for_end(operation: Operation, run: Run, engine: Engine) -> None:
 
 
 def _ask_for_snapshot(operation: Operation, snapshot: Snapshot, run: Run, engine: Engine) -> None:
-    if snapshot.asked_at and _is_known(snapshot, run, engine):
+    if snapshot.asked_at and _is_known(operation, snapshot, run, engine):
         if move(operation, Step.SNAPSHOTTING, Event.ADOPTED):
             follow_up(run.endpoint)
         return
@@ -114,6 +115,11 @@ def _ask_for_snapshot(operation: Operation, snapshot: Snapshot, run: Run, engine
     except NotFound as gone:
         moved = move(operation, Step.SNAPSHOTTING, Event.REFUSED, gone.summary)
     except Refused as refusal:
+        if _is_triggered(snapshot, run, engine):
+            # It says no, and does it: what came of it is followed like any other (G3).
+            if move(operation, Step.SNAPSHOTTING, Event.ADOPTED):
+                follow_up(run.endpoint)
+            return
         why = problem_of(refusal)
         note(operation, Event.REFUSED, refusal.summary)
         fail_snapshot(snapshot, why)
@@ -129,15 +135,25 @@ def _ask_for_snapshot(operation: Operation, snapshot: Snapshot, run: Run, engine
         follow_up(run.endpoint)
 
 
-def _is_known(snapshot: Snapshot, run: Run, engine: Engine) -> bool:
-    """Tell whether an earlier request arrived: Flink knows the trigger, or the job is over because of it."""
+def _is_known(operation: Operation, snapshot: Snapshot, run: Run, engine: Engine) -> bool:
+    """Tell whether an earlier request arrived: Flink knows the trigger, or shows what came of it."""
+    try:
+        if _is_triggered(snapshot, run, engine) or found_elsewhere(snapshot, engine):
+            return True
+        return engine.job(run.flink_job_id).state.is_over
+    except NotFound:
+        return True
+    except EngineError:
+        if is_late(operation):
+            return False
+        raise
+
+
+def _is_triggered(snapshot: Snapshot, run: Run, engine: Engine) -> bool:
     try:
         engine.savepoint_sight(run.flink_job_id, snapshot.trigger_id)
     except NotFound:
-        try:
-            return engine.job(run.flink_job_id).state.is_over
-        except NotFound:
-            return True
+        return False
     return True
 
 

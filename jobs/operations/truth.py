@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from clusters.engine import Engine, JobSight, JobState, NotFound, Refused
+from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.operations.record import close_run, note, problem, true_status, update_job
@@ -98,8 +98,8 @@ def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, Job
         # A run that has just ended may still stand in this look; cancelling it once more does nothing.
         try:
             engine.cancel(run.flink_job_id)
-        except (NotFound, Refused):
-            continue
+        except EngineError:
+            continue  # over by now, or not to be reached: the next look sees it again if it still lives
         operation = Operation.objects.filter(run=run).first()
         if operation:
             note(operation, OperationStep.Event.STRAY_CANCELLED)

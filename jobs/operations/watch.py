@@ -2,12 +2,13 @@
 
 import logging
 from datetime import timedelta
+from itertools import chain
 
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from clusters.engine import Engine, JobSight, Unanswered, Unreachable
+from clusters.engine import Engine, EngineError, JobSight
 from clusters.models import FlinkEndpoint
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import truth
@@ -47,12 +48,14 @@ class Look:
             )
         }
         creating = Snapshot.objects.filter(state=Snapshot.State.CREATING, run__endpoint=endpoint)
-        self.snapshots = {one.run_id: one for one in creating.exclude(asked_at=None).select_related("run")}
+        self.snapshots: dict[int, list[Snapshot]] = {}
+        for one in creating.exclude(asked_at=None).select_related("run"):
+            self.snapshots.setdefault(one.run_id, []).append(one)
 
     def take(self) -> None:
         try:
             self.sights = self.engine.jobs()
-        except (Unreachable, Unanswered) as error:
+        except EngineError as error:
             self._unreachable(error.summary)
             return
         self._reached()
@@ -67,7 +70,7 @@ class Look:
         """Settle one run; whatever goes wrong with it never holds up the others."""
         try:
             self._settle(run)
-        except (Unreachable, Unanswered) as error:
+        except EngineError as error:
             log.warning("No answer about %s: %s", run, error.summary)
         except Exception:
             log.exception("Could not settle %s", run)
@@ -78,10 +81,10 @@ class Look:
             return
         sight = self.sights.get(run.flink_job_id)
         is_gone = truth.remember(run, sight)
-        snapshot = self.snapshots.get(run.pk)
         # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
-        if snapshot and not (operation and operation.step in ASKING_STEPS):
-            follow(snapshot, self.engine, sight, operation, is_gone)
+        if not (operation and operation.step in ASKING_STEPS):
+            for snapshot in self.snapshots.get(run.pk, []):
+                follow(snapshot, self.engine, sight, operation, is_gone)
         if operation is None:
             truth.settle(run, self.engine, sight, is_gone)
         elif operation.step in WATCHED_STEPS:
@@ -99,13 +102,13 @@ class Look:
 
     def _follow_snapshots_of_ended_runs(self) -> None:
         watched = {run.pk for run in self.runs}
-        for snapshot in self.snapshots.values():
+        for snapshot in chain(*self.snapshots.values()):
             if snapshot.run_id in watched:
                 continue
             sight = self.sights.get(snapshot.run.flink_job_id)
             try:
                 follow(snapshot, self.engine, sight, None, is_gone=sight is None)
-            except (Unreachable, Unanswered) as error:
+            except EngineError as error:
                 log.warning("No answer about %s: %s", snapshot, error.summary)
 
     def _reached(self) -> None:
