@@ -1,12 +1,13 @@
 """Known errors are recognized by Flink's own words, and every problem of ours can be explained."""
 
+# ruff: noqa: E501 - messages as the systems say them
 import re
 from pathlib import Path
 
 import pytest
 
 from clusters.engine import Statement
-from jobs import advice
+from jobs import advice, known_errors
 from jobs.models import Problem
 
 # As Flink 2.2.1 says them.
@@ -39,9 +40,72 @@ WORDS = {
     "IllegalArgumentException: Unrecognized checkpoint version number: 6": "The snapshot comes from a newer Flink",
     "Checkpoint triggering task x is not being executed. Not all required tasks are currently running.": "Not all tasks run",
     "ResourceManagerException: TaskManager with id tm-b is no longer reachable.": "A TaskManager was lost",
-    "java.lang.OutOfMemoryError: Java heap space": "Out of memory",
+    "java.lang.OutOfMemoryError: unable to create new native thread": "Out of memory",
     "TimeoutException: Timeout expired while fetching topic metadata": "Kafka can't be reached",
     "CommunicationsException: Communications link failure": "The database connection is broken",
+    "SaslAuthenticationException: Authentication failed: Invalid username or password": "Kafka refuses the login",
+    "TopicAuthorizationException: Not authorized to access topics: [orders]": "Kafka denies access",
+    "SslAuthenticationException: SSL handshake failed": "The SSL handshake failed",
+    "UnknownTopicOrPartitionException: This server does not host this topic-partition.": "The Kafka topic does not exist",
+    "OffsetOutOfRangeException: Fetch position FetchPosition{offset=42} is out of range for partition orders-0": "The Kafka offset is gone",
+    "RecordTooLargeException: The message is 1048668 bytes when serialized which is larger than 1048576, which is the value of the max.request.size configuration.": "The Kafka message is too large",
+    "ProducerFencedException: There is a newer producer with the same transactionalId which fences the current one.": "The Kafka producer was fenced",
+    "InvalidTxnTimeoutException: The transaction timeout is larger than the maximum value allowed by the broker (as configured by transaction.max.timeout.ms).": "The Kafka transaction timeout is too long",
+    "IOException: Failed to deserialize consumer record ConsumerRecord(topic = orders, partition = 0)": "A Kafka message can't be read",
+    "SQLException: No suitable driver found for jdbc:mysql://db:3306/shop": "The JDBC driver is missing",
+    "SQLSyntaxErrorException: Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for this operation": "Replication rights are missing",
+    "SQLException: Access denied for user 'flink'@'10.0.0.5' (using password: YES)": "The database refuses the login",
+    "SQLSyntaxErrorException: Unknown database 'shop'": "The database does not exist",
+    "SQLSyntaxErrorException: Table 'shop.orders' doesn't exist": "The database table does not exist",
+    "SQLIntegrityConstraintViolationException: Duplicate entry '7' for key 'PRIMARY'": "Duplicate key in the database",
+    "MySQLTransactionRollbackException: Lock wait timeout exceeded; try restarting transaction": "Deadlock or lock wait in the database",
+    'MySQLNonTransientConnectionException: Data source rejected establishment of connection,  message from server: "Too many connections"': "Too many database connections",
+    "MysqlDataTruncation: Data truncation: Data too long for column 'name' at row 1": "A value does not fit its database column",
+    "ServerException: The slave is connecting using CHANGE MASTER TO MASTER_AUTO_POSITION = 1, but the master has purged binary logs containing GTIDs that the slave requires.": "GTIDs have been purged",
+    "IllegalStateException: The connector is trying to read binlog starting at Struct{file=mysql-bin.000090,pos=154}, but this is no longer available on the server. Reconfigure the connector to use a snapshot when needed.": "The binlog position has expired",
+    "ConnectException: A slave with the same server_uuid/server_id as this slave has connected to the master": "Server id conflict",
+    "ValidationException: The MySQL server is configured with binlog_format STATEMENT rather than ROW, which is required for this connector to work properly.": "The binlog is not in row format",
+    "ValidationException: The MySQL server has a timezone offset (0 seconds ahead of UTC) which does not match the configured timezone Asia/Shanghai.": "The time zones differ",
+    "NoAuthWithAWSException: No AWS Credentials provided by DefaultAWSCredentialsProviderChain": "S3 credentials are missing or wrong",
+    "AmazonS3Exception: The specified bucket does not exist (Service: Amazon S3; Status Code: 404; Error Code: NoSuchBucket)": "The bucket does not exist",
+    "AmazonS3Exception: Access Denied (Service: Amazon S3; Status Code: 403; Error Code: AccessDenied)": "S3 denies access",
+    "SafeModeException: Cannot create file/flink/x. Name node is in safe mode.": "HDFS is in safe mode",
+    "ConnectException: Call From tm-1/10.0.0.5 to namenode:8020 failed on connection exception: java.net.ConnectException: Connection refused": "HDFS can't be reached",
+    "IOException: No space left on device": "No space left",
+    "OutOfMemoryError: Java heap space": "The Java heap is full",
+    "OutOfMemoryError: Metaspace. The metaspace out-of-memory error has occurred.": "Metaspace is full",
+    "OutOfMemoryError: Direct buffer memory": "Direct memory is full",
+    "OutOfMemoryError: GC overhead limit exceeded": "Garbage collection takes too long",
+    "Container killed on request. Exit code is 137": "The container was killed for memory",
+    "Fatal error occurred in the cluster entrypoint.": "A Flink process died",
+    "IOException: Insufficient number of network buffers: required 33, but only 8 available.": "Not enough network buffers",
+    "IllegalArgumentException: The minBucketMemorySize is not valid!": "Managed memory is too small",
+    "IOException: Size of the state is larger than the maximum permitted memory-backed state. Size=6000000, maxSize=5242880.": "The state is too large for checkpoints in memory",
+    "CheckpointException: Checkpoint expired before completing.": "The checkpoint took too long",
+    "CheckpointException: Checkpoint was declined (tasks not ready)": "The checkpoint was declined",
+    "CheckpointException: Could not finalize the pending checkpoint 3. Failure reason: Failure to finalize checkpoint.": "The checkpoint can't be finalized",
+    "FlinkRuntimeException: Exceeded checkpoint tolerable failure threshold.": "Too many checkpoints failed",
+    "IllegalStateException: The state for task 5b61 can not be restored. The maximum parallelism (128) of the restored state is lower than the configured parallelism (130).": "The maximum parallelism was changed",
+    "IOException: Could not connect to BlobServer at address jm/10.0.0.4:6124": "Flink's files can't be fetched",
+    "TimeoutException: The heartbeat of JobManager with id a1 timed out.": "The JobManager was lost",
+    "LinkageError: loader constraint violation: loader 'app' wants to load class com.acme.Order": "A class was loaded twice",
+    "NoSuchMethodError: 'void com.acme.Order.set(int)'": "Versions of JARs do not fit together",
+    "ClassCastException: class java.lang.Integer cannot be cast to class java.lang.Long": "A value has an unexpected class",
+    "ValidationException: Cannot instantiate user-defined function 'default_catalog.default_database.f1'.": "The user-defined function can't be created",
+    "SqlValidatorException: Column 'id' is ambiguous": "The column is ambiguous",
+    "SqlValidatorException: Expression 'name' is not being grouped": "A column is missing in GROUP BY",
+    "SqlValidatorException: Cannot apply '+' to arguments of type '<INTEGER> + <BOOLEAN>'.": "Types do not fit",
+    "ValidationException: Temporal table join currently only supports 'FOR SYSTEM_TIME AS OF' left table's time attribute field": "The temporal join lacks a key or time attribute",
+    "ValidationException: 'upsert-kafka' tables require to define a PRIMARY KEY constraint.": "A primary key is required",
+    "TableException: Sort on a non-time-attribute field is not supported.": "The query is not supported",
+    "ValidationException: Temporary table '`default_catalog`.`default_database`.`t`' already exists": "The table exists already",
+    "IllegalStateException: No operators defined in streaming topology. Cannot execute.": "There is nothing to run",
+    "UserSystemExitException: Flink user code attempted to exit JVM.": "The program calls System.exit",
+    "RestHandlerException: Jar file /tmp/nope.jar does not exist": "The JAR is not there",
+    "FlinkJobNotFoundException: Could not find Flink job (90bea66)": "Flink does not know the job",
+    "UnknownHostException: db.internal": "A host name is unknown",
+    "ConnectException: Connection refused": "The connection was refused",
+    "SocketException: Connection reset by peer": "The connection was reset",
 }
 
 
@@ -53,12 +117,18 @@ def test_it_recognizes_flinks_words(words: str, title: str) -> None:
     assert found.summary == words
 
 
+def test_every_entry_has_a_sample_and_a_title_of_its_own() -> None:
+    titles = [entry.title for entry in known_errors.FLINK]
+    assert set(WORDS.values()) == set(titles)
+    assert len(titles) == len(set(titles)) >= 65
+
+
 def test_unknown_words_are_shown_as_they_are() -> None:
     found = advice.explain(Problem(code="flink", summary="SomethingException: nobody has seen this", trace="at x"))
     assert (found.cause, found.trace) == ("SomethingException: nobody has seen this", "at x")
 
 
-@pytest.mark.parametrize("code", advice.OWN)
+@pytest.mark.parametrize("code", known_errors.OWN)
 def test_every_problem_of_ours_is_explained_also_without_its_values(code: str) -> None:
     found = advice.explain(Problem(code=code))
     assert found.title
@@ -70,7 +140,7 @@ def test_every_code_that_is_raised_has_an_entry() -> None:
     """Whoever adds a code must add its explanation."""
     source = "".join(path.read_text() for path in Path(advice.__file__).parent.rglob("*.py"))
     raised = set(re.findall(r'problem\("([a-z-]+)"', source)) | set(re.findall(r'ScriptError\("([a-z-]+)"', source))
-    assert raised - {"flink"} <= set(advice.OWN)
+    assert raised - {"flink"} <= set(known_errors.OWN)
     assert len(raised) > 10
 
 

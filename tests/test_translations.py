@@ -8,7 +8,7 @@ from babel.messages.catalog import Catalog, Message
 from django.db.models import TextChoices
 from django.utils.translation import override
 
-from jobs import advice
+from jobs import known_errors
 from jobs.models import BatchItem
 from jobs.states import Action, Outcome, RunEnd, Status, Step
 from oceanus_console.messages import gather, read_catalogue, untranslated
@@ -161,7 +161,9 @@ def test_every_state_has_a_chinese_name(kind: type[TextChoices]) -> None:
         assert any(found(label, context) not in ("", label) for context in contexts), label
 
 
-@pytest.mark.parametrize("entry", [*advice.OWN.values(), *advice.FLINK, advice.FALLBACK], ids=lambda entry: entry.title)
-def test_every_advice_is_given_in_chinese(entry: advice.Advice) -> None:
+@pytest.mark.parametrize(
+    "entry", [*known_errors.OWN.values(), *known_errors.FLINK, known_errors.FALLBACK], ids=lambda entry: entry.title
+)
+def test_every_advice_is_given_in_chinese(entry: known_errors.Advice) -> None:
     for text in filter(None, (entry.title, entry.cause, entry.advice)):
         assert found(text) not in ("", text)
