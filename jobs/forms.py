@@ -127,7 +127,12 @@ class DraftForm(forms.ModelForm):
         return specs | {name: value for name, value in self.cleaned_data.items() if name != "revision"}
 
     def clean_sql(self) -> str:
-        """Return the script with the line ends that Flink counts lines by; browsers send CRLF."""
+        """Return the script with the line ends that Flink counts lines by; browsers send CRLF.
+
+        A form that brings none at all was cut off: it must not empty the draft.
+        """
+        if self.add_prefix("sql") not in self.data:
+            raise forms.ValidationError(self.fields["sql"].error_messages["required"])
         return str(self.cleaned_data["sql"]).replace("\r\n", "\n")
 
 

@@ -55,10 +55,13 @@ def _target(insert: str) -> list[str]:
 
 
 def _allowed(uri: str) -> Path | None:
-    parts = urlsplit(uri)
-    path = Path(unquote(parts.path)).resolve()
-    allowed = settings.DATA_DIRECTORY.resolve()
-    return path if parts.scheme in ("", "file") and path.is_relative_to(allowed) and path.is_dir() else None
+    try:
+        parts = urlsplit(uri)
+        path = Path(unquote(parts.path)).resolve()
+        allowed = settings.DATA_DIRECTORY.resolve()
+        return path if parts.scheme in ("", "file") and path.is_relative_to(allowed) and path.is_dir() else None
+    except (ValueError, OSError):  # no address, no path, or one too long for a file system
+        return None
 
 
 def _finished_files(version: Version) -> Iterator[Path]:

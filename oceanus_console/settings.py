@@ -122,6 +122,7 @@ CONTENT_SECURITY_POLICY = {
         "object-src": ["'none'"],
     }
 }
+SESSION_ENGINE = "oceanus_console.sessions"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 # True behind HTTPS (a reverse proxy that sets X-Forwarded-Proto).

@@ -2,5 +2,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from oceanus_console.charset import only_utf_8
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
-application = get_wsgi_application()
+application = only_utf_8(get_wsgi_application())

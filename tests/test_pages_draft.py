@@ -83,7 +83,7 @@ def test_the_second_save_overwrites_nothing(client: Client, alice: User, bob: Us
     # Without JavaScript the page comes back with her text in the editor.
     answer = client.post(url, filled(sql="-- of alice"))
     assert answer.status_code == 409
-    assert ">-- of alice</textarea>" in answer.text
+    assert ">\n-- of alice</textarea>" in answer.text
     assert "bob" in answer.text
     client.post(url, filled(sql="-- of alice", over=2))
     assert Draft.objects.get().sql == "-- of alice"

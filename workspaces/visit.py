@@ -16,6 +16,14 @@ class Request(HttpRequest):
     htmx: HtmxDetails
 
 
+def page_under(request: Request) -> str:
+    """Return the address, without its host, of the page of ours that htmx asks from; "" when there is none."""
+    try:
+        return (request.htmx.current_url_abs_path if request.htmx else "") or ""
+    except ValueError:  # the header is no address at all
+        return ""
+
+
 def workspace_of(request: Request, serial: str) -> Workspace:
     """Return a workspace that the user sees, or raise 404."""
     return get_object_or_404(Workspace.objects.visible_to(request.user), serial=serial)

@@ -58,8 +58,8 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -
     """Save the draft over the one with `revision` (0: there was none). Raise Conflict when that isn't the last any more."""
     job = lock_job(job, Action.SAVE)
     draft = Draft.objects.select_related("saved_by").filter(job=job).first()
-    if (draft.revision if draft else 0) != revision:
-        assert draft is not None, "a draft is never deleted"
+    # Where there is none yet, nothing can be overwritten.
+    if draft and draft.revision != revision:
         raise Conflict(draft)
     draft = draft or Draft(job=job, revision=0)
     for name, value in values.items():

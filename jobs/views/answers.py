@@ -11,7 +11,7 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from jobs.models import Job
-from jobs.views.visit import Request, job_of
+from jobs.views.visit import Request, job_of, page_under
 
 
 def show_dialog(request: Request, fragment: str, context: dict[str, Any], *, invalid: bool = False) -> HttpResponse:
@@ -32,7 +32,7 @@ def close_dialog(request: Request, job: Job, message: str) -> HttpResponse:
     if not request.htmx:
         return leave_to(request, target, message)
     job = job_of(request, job.serial)
-    is_list = (request.htmx.current_url_abs_path or "").startswith("/spaces/")
+    is_list = page_under(request).startswith("/spaces/")
     context = {
         "job": job,
         "workspace": job.workspace,

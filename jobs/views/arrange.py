@@ -16,7 +16,7 @@ from jobs import operations
 from jobs.folder_forms import CopyForm, MoveJobForm, RenameJobForm
 from jobs.models import Draft, Job
 from jobs.views.answers import leave_to, show_dialog
-from jobs.views.visit import Request, operable_job_of
+from jobs.views.visit import Request, operable_job_of, page_under
 
 asks_and_does = require_http_methods(["GET", "POST"])
 
@@ -98,7 +98,7 @@ def _dialog(
 
 def _back(request: Request, job: Job, message: str) -> HttpResponse:
     """Go back to the page under the dialog, as it is now."""
-    page = (request.htmx.current_url_abs_path if request.htmx else "") or ""
+    page = page_under(request)
     return leave_to(
         request, redirect(page) if page.startswith(("/spaces/", "/jobs/")) else redirect("job", job.serial), message
     )

@@ -5,9 +5,9 @@ from django.shortcuts import get_object_or_404
 
 from jobs.models import Job
 from workspaces.models import May
-from workspaces.visit import Request, workspace_of
+from workspaces.visit import Request, page_under, workspace_of
 
-__all__ = ["Request", "job_of", "operable_job_of", "workspace_of"]
+__all__ = ["Request", "job_of", "operable_job_of", "page_under", "workspace_of"]
 
 
 def job_of(request: Request, serial: str) -> Job:
