@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 
+# Beyond so many parts the exact comparison, which is quadratic, gives way to the quick one.
+EXACT_PARTS = 2000
 # A piece of a line, and whether it differs from the other side.
 Piece = tuple[str, bool]
 
@@ -30,7 +32,7 @@ def side_by_side(left: str, right: str) -> list[Row]:
 
 
 def _rows(left: list[str], right: list[str]) -> Iterator[Row]:
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    matcher = SequenceMatcher(None, left, right, autojunk=len(right) > EXACT_PARTS)
     for kind, a, a_end, b, b_end in matcher.get_opcodes():
         for i, j in zip_longest(range(a, a_end), range(b, b_end)):
             if kind == "equal":
@@ -46,7 +48,7 @@ def _rows(left: list[str], right: list[str]) -> Iterator[Row]:
 
 def _words(left: str, right: str) -> tuple[list[Piece], list[Piece]]:
     old, new = re.findall(r"\w+|\s+|.", left), re.findall(r"\w+|\s+|.", right)
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    matcher = SequenceMatcher(None, old, new, autojunk=len(new) > EXACT_PARTS)
     left_pieces: list[Piece] = []
     right_pieces: list[Piece] = []
     for kind, a, a_end, b, b_end in matcher.get_opcodes():

@@ -71,7 +71,12 @@ TEMPLATES = [
 DATABASES = {
     "default": env.db_url("DATABASE_URL")
     if env.str("DATABASE_URL", default="")
-    else {"ENGINE": "django.db.backends.postgresql", "NAME": "console", "USER": "console", "HOST": str(HOME / "run" / "postgres")}
+    else {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "console",
+        "USER": "console",
+        "HOST": str(HOME / "run" / "postgres"),
+    }
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
