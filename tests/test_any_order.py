@@ -433,9 +433,8 @@ class AnyOrder(RuleBasedStateMachine):
             self.watch()
             if self.open is None:
                 break
-        if self.open and self.open.step == Step.ENDING and self.alive():
-            # Ended by its deadline only: a stop whose job came back after the snapshot, and a cancellation that a
-            # JobManager refused because it had not yet brought the job back.
+        if self.open and self.open.step == Step.ENDING and self.open.snapshot_id and self.alive():
+            # Ended by its deadline only: a stop whose job came back after the snapshot.
             self.deadline_passes()
         self.watch()
         self.watch()

@@ -271,6 +271,26 @@ def test_g5_every_step_has_a_deadline(console: Console, fake: FakeFlink) -> None
     assert console.last.deadline_at
 
 
+@pytest.mark.parametrize("act", ["stop", "cancel"])
+def test_g5_a_cancellation_that_met_a_jobmanager_without_its_jobs_is_repeated(
+    console: Console, fake: FakeFlink, alice, act: str
+) -> None:
+    if act == "stop":
+        console.start()
+        console.click_stop(with_snapshot=False)
+    else:
+        fake.hold_starts()
+        console.click_run()
+        console.settle(2)
+        operations.cancel(alice, console.job)
+    # The JobManager answers already, but has not brought its jobs back.
+    fake.fault(("PATCH", r"/jobs/.*"), "status", status=404, body='{"errors": ["NotFoundException: Job %s not found"]}'
+               % console.run.flink_job_id, carried_out=False)  # fmt: skip
+    console.settle()
+    assert console.last.outcome == ("succeeded" if act == "stop" else "cancelled")
+    assert (console.job.status, fake.jobs[console.run.flink_job_id].state) == ("stopped", "CANCELED")
+
+
 # --- G6: the shown status is Flink's truth ---
 
 

@@ -213,6 +213,23 @@ def settle_end(operation: Operation, engine: Engine, sight: JobSight | None, is_
     elif is_late(operation):
         note(operation, Event.TOO_LATE)
         end(operation, Outcome.FAILED, problem("end-too-slow"))
+    elif sight and sight.state not in ENDING_STATES and not operation.snapshot_id:
+        _ask_again(operation, engine, run)
+
+
+# Flink is at it: asking again would change nothing.
+ENDING_STATES = (JobState.CANCELLING, JobState.FAILING)
+
+
+def _ask_again(operation: Operation, engine: Engine, run: Run) -> None:
+    """Repeat a cancellation that met a JobManager without its jobs. Never for a stop with a snapshot (G4)."""
+    try:
+        engine.cancel(run.flink_job_id)
+    except (NotFound, Refused):
+        return  # over since our look, or gone again: the next look tells
+    last = operation.steps.last()
+    if last is None or last.event != Event.ASKED:
+        note(operation, Event.ASKED)
 
 
 def _end_as_asked(operation: Operation, run_end: RunEnd) -> None:
