@@ -284,8 +284,8 @@ def test_g5_a_cancellation_that_met_a_jobmanager_without_its_jobs_is_repeated(
         console.settle(2)
         operations.cancel(alice, console.job)
     # The JobManager answers already, but has not brought its jobs back.
-    fake.fault(("PATCH", r"/jobs/.*"), "status", status=404, body='{"errors": ["NotFoundException: Job %s not found"]}'
-               % console.run.flink_job_id, carried_out=False)  # fmt: skip
+    unknown = f'{{"errors": ["NotFoundException: Job {console.run.flink_job_id} not found"]}}'
+    fake.fault(("PATCH", r"/jobs/.*"), "status", status=404, body=unknown, carried_out=False)
     console.settle()
     assert console.last.outcome == ("succeeded" if act == "stop" else "cancelled")
     assert (console.job.status, fake.jobs[console.run.flink_job_id].state) == ("stopped", "CANCELED")

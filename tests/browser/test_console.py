@@ -13,6 +13,7 @@ from jobs.operations import save_draft
 from jobs.states import Status
 from tests.browser.conftest import accessible
 from tests.conftest import SQL, Console
+from tests.until import until
 
 pytestmark = [
     pytest.mark.browser,
@@ -168,11 +169,35 @@ def test_every_page_is_accessible(console: Console, signed_in: Page, live_server
     console.settle()
     with_problem(console)
     signed_in.emulate_media(color_scheme=scheme)
-    signed_in.reload()
-    accessible(signed_in)
-    for tab in ("", "versions/", "versions/1/", "versions/compare/", "snapshots/", "runs/", "operations/"):
-        signed_in.goto(f"{live_server.url}/jobs/{console.job.serial}/{tab}")
+    job, space = f"/jobs/{console.job.serial}/", f"/spaces/{console.job.workspace.serial}/"
+    tabs = ("", "draft/", "versions/", "versions/1/", "versions/compare/", "snapshots/", "runs/", "operations/")
+    dialogs = ("publish/", "run/", "stop/", "snapshot/", "cancel/", "delete/", "copy/", "move/", "rename/")
+    places = ("jobs/", "jobs/new/", "folders/new/", "batches/", "operations/", "clusters/", "members/")
+    addresses = [*(job + one for one in tabs + dialogs), *(space + one for one in places), "/spaces/"]
+    for address in addresses:
+        answer = signed_in.goto(live_server.url + address)
+        assert answer is not None
+        assert answer.ok, (address, answer.status)
         accessible(signed_in)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_signing_in_is_accessible(page: Page, live_server: Any, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{live_server.url}/login/")
+    accessible(page)
+
+
+def test_a_list_that_is_slow_to_come_shows_skeletons(job: Job, signed_in: Page) -> None:
+    held: list[Any] = []
+    signed_in.route(re.compile(r"/jobs/\?.*q="), lambda route: held.append(route))
+    signed_in.locator("#search").fill("ord")
+    expect(signed_in.locator("#listing.htmx-request")).to_be_visible()
+    opacity = "() => getComputedStyle(document.querySelector('#listing tbody td'), '::after').opacity"
+    until(lambda: float(signed_in.evaluate(opacity)) > 0.5, "the skeleton", seconds=5)
+    held[0].continue_()
+    expect(signed_in.locator("#listing.htmx-request")).to_have_count(0)
+    expect(signed_in.get_by_role("row", name="orders")).to_be_visible()
 
 
 def test_the_appearance_is_remembered(job: Job, signed_in: Page) -> None:
