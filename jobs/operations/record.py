@@ -128,6 +128,13 @@ def move(operation: Operation, step: Step, event: Event | None = None, detail: s
     return True
 
 
+def hand_over(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> None:
+    """Take the operation to a step that the watcher judges, and let him look in a moment."""
+    assert operation.run is not None, "what Flink was asked for has a run"
+    if move(operation, step, event, detail):
+        follow_up(operation.run.endpoint)
+
+
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:
     """Leave the operation where it is and come back: after `seconds`, else with growing distance up to 10 s."""
     pause = seconds if seconds is not None else min(10.0, 0.5 * 2 ** min(operation.attempts, 5))

@@ -14,7 +14,7 @@ from jobs.operations.record import (
     Event,
     Refusal,
     end,
-    follow_up,
+    hand_over,
     is_late,
     lock_job,
     look_again,
@@ -155,8 +155,7 @@ def _waits_for_slots(operation: Operation, run: Run, engine: Engine) -> bool:
 def _accepted(operation: Operation, run: Run, event: Event) -> None:
     # Set before the move: from now on an absence means lost, not "never started".
     Run.objects.filter(pk=run.pk, flink_state="").update(flink_state=JobState.CREATED)
-    if move(operation, Step.STARTING, event):
-        follow_up(run.endpoint)
+    hand_over(operation, Step.STARTING, event)
 
 
 def _refused(operation: Operation, run: Run, engine: Engine, refusal: Refused) -> None:

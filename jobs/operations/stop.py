@@ -14,7 +14,7 @@ from jobs.operations.record import (
     Refusal,
     end,
     fail_snapshot,
-    follow_up,
+    hand_over,
     is_late,
     lock_job,
     move,
@@ -90,17 +90,14 @@ def _ask_for_end(operation: Operation, run: Run, engine: Engine) -> None:
         engine.cancel(run.flink_job_id)
     except (NotFound, Refused) as gone:
         # Perhaps over already, perhaps a JobManager that has not brought its jobs back yet: the watcher will tell.
-        moved = move(operation, Step.ENDING, Event.REFUSED, gone.summary)
+        hand_over(operation, Step.ENDING, Event.REFUSED, gone.summary)
     else:
-        moved = move(operation, Step.ENDING, Event.ACCEPTED)
-    if moved:
-        follow_up(run.endpoint)
+        hand_over(operation, Step.ENDING, Event.ACCEPTED)
 
 
 def _ask_for_snapshot(operation: Operation, snapshot: Snapshot, run: Run, engine: Engine) -> None:
     if snapshot.asked_at and _is_known(operation, snapshot, run, engine):
-        if move(operation, Step.SNAPSHOTTING, Event.ADOPTED):
-            follow_up(run.endpoint)
+        hand_over(operation, Step.SNAPSHOTTING, Event.ADOPTED)
         return
     if is_late(operation):
         if not snapshot.asked_at:
@@ -113,26 +110,22 @@ def _ask_for_snapshot(operation: Operation, snapshot: Snapshot, run: Run, engine
     try:
         request(run.flink_job_id, snapshot.directory, snapshot.trigger_id)
     except NotFound as gone:
-        moved = move(operation, Step.SNAPSHOTTING, Event.REFUSED, gone.summary)
+        hand_over(operation, Step.SNAPSHOTTING, Event.REFUSED, gone.summary)
     except Refused as refusal:
         if _is_triggered(snapshot, run, engine):
             # It says no, and does it: what came of it is followed like any other (G3).
-            if move(operation, Step.SNAPSHOTTING, Event.ADOPTED):
-                follow_up(run.endpoint)
+            hand_over(operation, Step.SNAPSHOTTING, Event.ADOPTED)
             return
         why = problem_of(refusal)
         note(operation, Event.REFUSED, refusal.summary)
         fail_snapshot(snapshot, why)
         end(operation, Outcome.FAILED, why)
-        return
     except Unreachable:
         if first:
             Snapshot.objects.filter(pk=snapshot.pk).update(asked_at=None)
         raise
     else:
-        moved = move(operation, Step.SNAPSHOTTING, Event.ACCEPTED)
-    if moved:
-        follow_up(run.endpoint)
+        hand_over(operation, Step.SNAPSHOTTING, Event.ACCEPTED)
 
 
 def _is_known(operation: Operation, snapshot: Snapshot, run: Run, engine: Engine) -> bool:
@@ -187,8 +180,7 @@ def withdraw(operation: Operation, engine: Engine) -> None:
             return
     except Refused:
         pass  # it is over already; the watcher will tell how
-    if move(operation, Step.ENDING, Event.ACCEPTED):
-        follow_up(run.endpoint)
+    hand_over(operation, Step.ENDING, Event.ACCEPTED)
 
 
 def end_withdrawn(operation: Operation, run_end: RunEnd) -> None:
