@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
@@ -17,8 +17,9 @@ from jobs.advice import explain
 from jobs.forms import PublishForm, RunForm, SnapshotForm, StopForm
 from jobs.models import Job
 from jobs.states import Action
-from jobs.views.answers import close_dialog, leave_to, show_dialog
+from jobs.views.answers import close_dialog, show_dialog
 from jobs.views.visit import Request, job_of, operable_job_of
+from workspaces.answers import leave_to, sent
 
 asks_and_does = require_http_methods(["GET", "POST"])
 
@@ -26,7 +27,7 @@ asks_and_does = require_http_methods(["GET", "POST"])
 @asks_and_does
 def publish(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
-    form = PublishForm(_posted(request))
+    form = PublishForm(sent(request))
 
     def do() -> HttpResponse:
         version = operations.publish(request.user, job, form.cleaned_data["note"])
@@ -40,7 +41,7 @@ def publish(request: Request, serial: str) -> HttpResponse:
 @asks_and_does
 def run(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
-    form = RunForm(_posted(request), job=job, initial={"version": _wanted_version(request, job)})
+    form = RunForm(sent(request), job=job, initial={"version": _wanted_version(request, job)})
     form.initial["start"] = RunForm.LATEST if form.snapshots else RunForm.NONE
 
     def do() -> HttpResponse:
@@ -62,7 +63,7 @@ def run(request: Request, serial: str) -> HttpResponse:
 def stop(request: Request, serial: str) -> HttpResponse:
     """Stop the job; with ?next=3 the dialog goes on to running version 3."""
     job = operable_job_of(request, serial)
-    form = StopForm(_posted(request))
+    form = StopForm(sent(request))
     next_number = request.GET.get("next", "")
     if not (next_number.isdecimal() and len(next_number) < 9):
         next_number = ""
@@ -79,7 +80,7 @@ def stop(request: Request, serial: str) -> HttpResponse:
 @asks_and_does
 def snapshot(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
-    form = SnapshotForm(_posted(request))
+    form = SnapshotForm(sent(request))
 
     def do() -> HttpResponse:
         operations.snapshot(request.user, job, form.cleaned_data["description"])
@@ -96,7 +97,7 @@ def cancel(request: Request, serial: str) -> HttpResponse:
         operations.cancel(request.user, job)
         return close_dialog(request, job, _("The start of %(job)s is being cancelled.") % {"job": job.name})
 
-    return _dialog(request, job, Action.CANCEL, forms.Form(_posted(request)), do)
+    return _dialog(request, job, Action.CANCEL, forms.Form(sent(request)), do)
 
 
 @asks_and_does
@@ -108,7 +109,7 @@ def delete(request: Request, serial: str) -> HttpResponse:
         return leave_to(request, redirect("jobs", job.workspace.serial), _("%(job)s was deleted.") % {"job": job.name})
 
     context = {"snapshots": job.snapshots.count()}
-    return _dialog(request, job, Action.DELETE, forms.Form(_posted(request)), do, context)
+    return _dialog(request, job, Action.DELETE, forms.Form(sent(request)), do, context)
 
 
 @require_GET
@@ -143,10 +144,6 @@ def _dialog(
             refusal = no.message
     shared = {"job": job, "workspace": job.workspace, "form": form, "refusal": refusal, "is_possible": job.may(action)}
     return show_dialog(request, f"jobs/_{action}.html", shared | (context or {}), invalid=request.method == "POST")
-
-
-def _posted(request: Request) -> QueryDict | None:
-    return request.POST if request.method == "POST" else None
 
 
 def _wanted_version(request: Request, job: Job) -> int:

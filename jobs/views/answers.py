@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+from django_htmx.http import trigger_client_event
 
 from jobs.models import Job
 from jobs.views.visit import Request, job_of, page_under
+from workspaces.answers import leave_to
 
 
 def show_dialog(request: Request, fragment: str, context: dict[str, Any], *, invalid: bool = False) -> HttpResponse:
     """Answer the fragment to htmx, and a page around it to a browser without JavaScript; 422 when the form was refused."""
     template = fragment if request.htmx else "jobs/dialog.html"
     return render(request, template, context | {"fragment": fragment}, status=422 if invalid else 200)
-
-
-def leave_to(request: Request, target: HttpResponseRedirect, message: str) -> HttpResponse:
-    """Go to another page, which shows `message`."""
-    messages.success(request, message)
-    return HttpResponseClientRedirect(target.url) if request.htmx else target
 
 
 def close_dialog(request: Request, job: Job, message: str) -> HttpResponse:

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_http_methods
 from jobs import operations
 from jobs.folder_forms import CopyForm, MoveJobForm, RenameJobForm
 from jobs.models import Draft, Job
-from jobs.views.answers import leave_to, show_dialog
+from jobs.views.answers import show_dialog
 from jobs.views.visit import Request, operable_job_of, page_under
+from workspaces.answers import leave_to, sent
 
 asks_and_does = require_http_methods(["GET", "POST"])
 
@@ -30,7 +31,7 @@ def copy(request: Request, serial: str) -> HttpResponse:
         "cluster": job.cluster.serial,
         "name": operations.name_of_copy(job, timezone.now()),
     }
-    form = CopyForm(_posted(request), job=job, initial=initial | request.GET.dict())
+    form = CopyForm(sent(request), job=job, initial=initial | request.GET.dict())
 
     def do() -> HttpResponse:
         chosen = form.cleaned_data
@@ -46,7 +47,7 @@ def copy(request: Request, serial: str) -> HttpResponse:
 @asks_and_does
 def move(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
-    form = MoveJobForm(_posted(request), job=job, initial={"folder": job.folder.serial if job.folder else ""})
+    form = MoveJobForm(sent(request), job=job, initial={"folder": job.folder.serial if job.folder else ""})
 
     def do() -> HttpResponse:
         operations.move_job(request.user, job, form.cleaned_data["folder"])
@@ -58,7 +59,7 @@ def move(request: Request, serial: str) -> HttpResponse:
 @asks_and_does
 def rename(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
-    form = RenameJobForm(_posted(request), initial={"name": job.name})
+    form = RenameJobForm(sent(request), initial={"name": job.name})
 
     def do() -> HttpResponse:
         renamed = operations.rename_job(request.user, job, form.cleaned_data["name"])
@@ -102,7 +103,3 @@ def _back(request: Request, job: Job, message: str) -> HttpResponse:
     return leave_to(
         request, redirect(page) if page.startswith(("/spaces/", "/jobs/")) else redirect("job", job.serial), message
     )
-
-
-def _posted(request: Request) -> Any:
-    return request.POST if request.method == "POST" else None

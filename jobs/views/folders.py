@@ -16,8 +16,9 @@ from django.views.decorators.http import require_http_methods
 from jobs import operations
 from jobs.folder_forms import MoveFolderForm, NewFolderForm, RenameFolderForm
 from jobs.models import Folder
-from jobs.views.answers import leave_to, show_dialog
+from jobs.views.answers import show_dialog
 from jobs.views.visit import Request, workspace_of
+from workspaces.answers import leave_to, sent
 from workspaces.models import May, Workspace
 
 asks_and_does = require_http_methods(["GET", "POST"])
@@ -27,7 +28,7 @@ asks_and_does = require_http_methods(["GET", "POST"])
 def new(request: Request, serial: str) -> HttpResponse:
     workspace = workspace_of(request, serial)
     _refuse_viewers(request, workspace)
-    form = NewFolderForm(_posted(request), workspace=workspace, initial={"parent": request.GET.get("parent", "")})
+    form = NewFolderForm(sent(request), workspace=workspace, initial={"parent": request.GET.get("parent", "")})
 
     def do() -> HttpResponse:
         made = operations.create_folder(workspace, form.cleaned_data["name"], form.cleaned_data["parent"])
@@ -39,7 +40,7 @@ def new(request: Request, serial: str) -> HttpResponse:
 @asks_and_does
 def rename(request: Request, serial: str) -> HttpResponse:
     folder = _folder_of(request, serial)
-    form = RenameFolderForm(_posted(request), initial={"name": folder.name})
+    form = RenameFolderForm(sent(request), initial={"name": folder.name})
 
     def do() -> HttpResponse:
         operations.change_folder(folder, form.cleaned_data["name"], folder.parent)
@@ -52,7 +53,7 @@ def rename(request: Request, serial: str) -> HttpResponse:
 def move(request: Request, serial: str) -> HttpResponse:
     folder = _folder_of(request, serial)
     parent = folder.parent.serial if folder.parent else ""
-    form = MoveFolderForm(_posted(request), folder=folder, initial={"parent": parent})
+    form = MoveFolderForm(sent(request), folder=folder, initial={"parent": parent})
 
     def do() -> HttpResponse:
         operations.change_folder(folder, folder.name, form.cleaned_data["parent"])
@@ -73,7 +74,7 @@ def delete(request: Request, serial: str) -> HttpResponse:
             return _go_to(request, parent, told)
         return leave_to(request, redirect("jobs", folder.workspace.serial), told)
 
-    return _dialog(request, folder.workspace, "delete", forms.Form(_posted(request)), do, folder)
+    return _dialog(request, folder.workspace, "delete", forms.Form(sent(request)), do, folder)
 
 
 def _dialog(
@@ -111,7 +112,3 @@ def _refuse_viewers(request: Request, workspace: Workspace) -> None:
 def _go_to(request: Request, folder: Folder, message: str) -> HttpResponse:
     address = reverse("jobs", args=[folder.workspace.serial])
     return leave_to(request, redirect(f"{address}?folder={folder.serial}"), message)
-
-
-def _posted(request: Request) -> Any:
-    return request.POST if request.method == "POST" else None

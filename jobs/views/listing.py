@@ -25,8 +25,9 @@ from jobs.models import Folder, Job, JobQuerySet
 from jobs.operations import Refusal, create_job
 from jobs.states import Status
 from jobs.tree import Tree
-from jobs.views.answers import leave_to, show_dialog
+from jobs.views.answers import show_dialog
 from jobs.views.visit import Request, workspace_of
+from workspaces.answers import leave_to
 from workspaces.models import May, Workspace
 
 SORTS = {
