@@ -168,6 +168,8 @@ class FlinkEndpoint(models.Model):
     unreachable_since = models.DateTimeField(_("unreachable since"), null=True, editable=False)
     unreachable_reason = models.TextField(_("why unreachable"), blank=True, editable=False)
     failed_looks = models.PositiveIntegerField(default=0, editable=False)
+    # Whether its jobs outlive its JobManager (high availability); null: not asked yet.
+    keeps_jobs = models.BooleanField(null=True, editable=False)
     slots_total = models.PositiveIntegerField(_("slots"), default=0, editable=False)
     slots_free = models.PositiveIntegerField(_("free slots"), default=0, editable=False)
     look_at = models.DateTimeField(null=True, editable=False)

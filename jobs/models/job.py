@@ -83,6 +83,9 @@ class Job(models.Model):
     step = models.CharField(max_length=20, blank=True)
     # Why the status is what it is, when something went wrong: the triangle.
     problem = models.ForeignKey("jobs.Problem", models.SET_NULL, null=True, related_name="+")
+    # Whether the console itself runs the job again when it has failed or vanished, and when it will.
+    auto_recovery = models.BooleanField(_("auto recovery"), default=True)
+    recover_at = models.DateTimeField(null=True)
     current_run = models.ForeignKey("jobs.Run", models.SET_NULL, null=True, related_name="+")
     last_version_number = models.PositiveIntegerField(_("latest version"), default=0)
     last_run_number = models.PositiveIntegerField(default=0)
@@ -111,6 +114,7 @@ class Job(models.Model):
             models.Index(fields=["workspace", "-updated_at"], name="jobs_job_newest_first"),
             models.Index(fields=["workspace", "status"], name="jobs_job_by_status"),
             models.Index(fields=["workspace", "changed_at"], name="jobs_job_changed"),
+            models.Index(fields=["recover_at"], condition=~models.Q(recover_at=None), name="jobs_job_to_recover"),
         ]
 
     def __str__(self) -> str:

@@ -52,6 +52,8 @@ class Run(models.Model):
     tasks_up = models.PositiveIntegerField(default=0)
     tasks_total = models.PositiveIntegerField(default=0)
     missing_since = models.DateTimeField(null=True)
+    # When the watcher last asked for its newest checkpoint; null: not yet.
+    checkpoints_seen_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name = _("run")
@@ -86,16 +88,23 @@ class Run(models.Model):
 
 
 class Snapshot(models.Model):
-    """A Flink savepoint of a run. The row, with its trigger id and directory, is committed before Flink is asked (G3)."""
+    """A Flink savepoint or retained checkpoint of a run.
+
+    A savepoint's row, with its trigger id and directory, is committed before Flink is asked (G3). Of a run's checkpoints there
+    is one row, the newest: it moves on while the run lives, and stays once the run is over.
+    """
 
     class Source(models.TextChoices):
         MANUAL = "manual", _("Created during running")
         STOP = "stop", _("Created when stopping")
+        CHECKPOINT = "checkpoint", _("Retained checkpoint")
+        FOUND = "found", _("Found in the snapshot directory")
 
     class State(models.TextChoices):
         CREATING = "creating", pgettext_lazy("snapshot", "Creating")
         COMPLETED = "completed", pgettext_lazy("snapshot", "Completed")
         FAILED = "failed", pgettext_lazy("snapshot", "Failed")
+        GONE = "gone", pgettext_lazy("snapshot", "No longer there")
 
     serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_snapshot_serial, editable=False)
     job = models.ForeignKey(Job, models.CASCADE, related_name="snapshots", verbose_name=_("job"))
@@ -121,6 +130,9 @@ class Snapshot(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(state="completed") | ~models.Q(location=""),
                 name="jobs_snapshot_completed_has_location",
+            ),
+            models.UniqueConstraint(
+                fields=["run"], condition=models.Q(source="checkpoint"), name="jobs_snapshot_one_checkpoint_of_run"
             ),
         ]
         indexes = [models.Index(fields=["run"], condition=models.Q(state="creating"), name="jobs_snapshot_creating")]
