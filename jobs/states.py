@@ -41,6 +41,7 @@ class Action(TextChoices):
     DELETE = "delete", pgettext_lazy("act", "Delete")
     MOVE = "move", pgettext_lazy("act", "Move")
     RENAME = "rename", pgettext_lazy("act", "Rename")
+    RECOVERY = "recovery", pgettext_lazy("act", "Switch auto recovery")
 
 
 ANY = frozenset(Status)
@@ -70,6 +71,7 @@ TABLE: dict[Action, Rule] = {
     Action.COPY: Rule(ANY, None, ""),
     Action.MOVE: Rule(ANY, None, ""),
     Action.RENAME: Rule(ANY, None, ""),
+    Action.RECOVERY: Rule(ANY, None, ""),
     Action.CANCEL: Rule(
         frozenset({Status.OPERATING}), Status.OPERATING, _("There is no operation under way that could be cancelled.")
     ),

@@ -47,4 +47,24 @@ class Migration(migrations.Migration):
             model_name='snapshot',
             constraint=models.UniqueConstraint(condition=models.Q(('source', 'checkpoint')), fields=('run',), name='jobs_snapshot_one_checkpoint_of_run'),
         ),
+        migrations.AlterField(
+            model_name='batch',
+            name='action',
+            field=models.CharField(choices=[('create', 'Create'), ('save', 'Save draft'), ('publish', 'Publish draft'), ('run', 'Run'), ('stop', 'Stop'), ('snapshot', 'Create snapshot'), ('copy', 'Create copy'), ('cancel', 'Cancel operation'), ('delete', 'Delete'), ('move', 'Move'), ('rename', 'Rename'), ('recovery', 'Switch auto recovery')], max_length=20, verbose_name='act'),
+        ),
+        migrations.AlterField(
+            model_name='job',
+            name='action',
+            field=models.CharField(blank=True, choices=[('create', 'Create'), ('save', 'Save draft'), ('publish', 'Publish draft'), ('run', 'Run'), ('stop', 'Stop'), ('snapshot', 'Create snapshot'), ('copy', 'Create copy'), ('cancel', 'Cancel operation'), ('delete', 'Delete'), ('move', 'Move'), ('rename', 'Rename'), ('recovery', 'Switch auto recovery')], max_length=20),
+        ),
+        migrations.AlterField(
+            model_name='operation',
+            name='action',
+            field=models.CharField(choices=[('create', 'Create'), ('save', 'Save draft'), ('publish', 'Publish draft'), ('run', 'Run'), ('stop', 'Stop'), ('snapshot', 'Create snapshot'), ('copy', 'Create copy'), ('cancel', 'Cancel operation'), ('delete', 'Delete'), ('move', 'Move'), ('rename', 'Rename'), ('recovery', 'Switch auto recovery')], max_length=20, verbose_name='act'),
+        ),
+        migrations.AlterField(
+            model_name='operationstep',
+            name='event',
+            field=models.CharField(choices=[('requested', 'requested'), ('asked', 'Flink was asked'), ('accepted', 'Flink accepted'), ('refused', 'Flink refused'), ('adopted', 'found on Flink and adopted'), ('unanswered', 'no answer; looking again'), ('unreachable', 'not reachable; trying again'), ('waiting-for-slots', 'waiting for free slots'), ('snapshot-completed', 'the snapshot is complete'), ('snapshot-failed', 'the snapshot failed'), ('cancel-requested', 'cancellation requested'), ('too-late', 'the deadline of the step has passed'), ('hopeless', 'this error never heals; cancelling on Flink'), ('stray-cancelled', 'found alive after its end and cancelled on Flink'), ('ended', 'ended')], max_length=20, verbose_name='event'),
+        ),
     ]

@@ -159,6 +159,8 @@ class Job(models.Model):
 
 
 # What may be asked for while another operation is open: these never touch Flink.
-FREE_WHILE_BUSY = frozenset({Action.SAVE, Action.PUBLISH, Action.COPY, Action.CANCEL, Action.MOVE, Action.RENAME})
+FREE_WHILE_BUSY = frozenset(
+    {Action.SAVE, Action.PUBLISH, Action.COPY, Action.CANCEL, Action.MOVE, Action.RENAME, Action.RECOVERY}
+)
 # A run that Flink was already asked to end can't be cancelled once more.
 CANCELLABLE_STEPS = frozenset({"submitting", "starting"})

@@ -109,6 +109,7 @@ class OperationStep(models.Model):
         SNAPSHOT_FAILED = "snapshot-failed", _("the snapshot failed")
         CANCEL_REQUESTED = "cancel-requested", _("cancellation requested")
         TOO_LATE = "too-late", _("the deadline of the step has passed")
+        HOPELESS = "hopeless", _("this error never heals; cancelling on Flink")
         STRAY_CANCELLED = "stray-cancelled", _("found alive after its end and cancelled on Flink")
         ENDED = "ended", _("ended")
 
