@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po, write_po
 from django.conf import settings
 from django.utils.translation.template import templatize
 
-APPS = ["oceanus_console", "workspaces", "clusters", "jobs"]
+APPS = ["oceanus_console", "workspaces", "clusters", "jobs", "api"]
 # function -> where its arguments stand: (context, "c"), text, plural
 KEYWORDS = {
     **dict.fromkeys(["_", "N_", "gettext", "gettext_lazy", "gettext_noop"]),

@@ -13,7 +13,7 @@ from clusters.engine import JobState
 from jobs.states import TABLE, Action, RunEnd, Status, status_after
 
 ROOT = Path(settings.BASE_DIR)
-APPS = ["workspaces", "clusters", "jobs", "oceanus_console"]
+APPS = ["workspaces", "clusters", "jobs", "api", "oceanus_console"]
 # A file may import from its own app and from those before it.
 SOURCES = [path for app in APPS for path in sorted((ROOT / app).rglob("*.py"))]
 
