@@ -127,6 +127,16 @@ class SavepointSight:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A completed checkpoint that the engine retains."""
+
+    location: str
+    triggered_at: datetime
+    completed_at: datetime
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed, in the engine's words."""
 
@@ -138,6 +148,9 @@ class Engine(Protocol):
     """Speak to one running engine. Every method may raise Unreachable and Unanswered; more is said at the method."""
 
     def capacity(self) -> Capacity: ...
+
+    def keeps_jobs(self) -> bool:
+        """Tell whether jobs outlive the death of what coordinates them (Flink: high availability)."""
 
     def jobs(self) -> dict[str, JobSight]:
         """Look at all jobs at once: job id -> sight."""
@@ -165,6 +178,9 @@ class Engine(Protocol):
 
     def find_savepoint(self, job_id: str, directory: str) -> str:
         """Return the location of a completed savepoint below `directory` from the job's own history, or "". Raise NotFound."""
+
+    def newest_checkpoint(self, job_id: str) -> Checkpoint | None:
+        """Return the newest completed checkpoint of a job that is still kept, savepoints aside. Raise NotFound."""
 
     def failure(self, job_id: str) -> Failure:
         """Return why a job failed. Raise NotFound."""

@@ -16,6 +16,7 @@ import urllib3
 from clusters.engine import (
     AlreadySubmitted,
     Capacity,
+    Checkpoint,
     EngineError,
     Failure,
     JobSight,
@@ -73,6 +74,14 @@ class FlinkEngine:
                 slots_free=data["slots-available"],
             )
 
+    def keeps_jobs(self) -> bool:
+        rows: Any = self._get("/jobmanager/config")
+        with _understanding(rows):
+            options = {row["key"]: str(row["value"]) for row in rows}
+        # The short key is the one of Flink 1.x.
+        kind = options.get("high-availability.type") or options.get("high-availability") or ""
+        return kind.upper() not in ("", "NONE")
+
     def jobs(self) -> dict[str, JobSight]:
         data = self._get("/jobs/overview")
         with _understanding(data):
@@ -121,6 +130,16 @@ class FlinkEngine:
             known = [one for one in [data["latest"].get("savepoint"), *data["history"]] if one]
             paths = [str(one.get("external_path") or "") for one in known if one["status"] == "COMPLETED"]
         return next((path for path in paths if plain_path(path).startswith(plain_path(directory) + "/")), "")
+
+    def newest_checkpoint(self, job_id: str) -> Checkpoint | None:
+        data = self._get(f"/jobs/{job_id}/checkpoints")
+        with _understanding(data):
+            known = [one for one in [data["latest"].get("completed"), *data["history"]] if one]
+            kept = [one for one in known if one["status"] == "COMPLETED" and not one["is_savepoint"]]
+            # A JobManager that keeps checkpoints in its memory gives no path ("<checkpoint-not-externally-addressable>").
+            paths = [one for one in kept if not one["discarded"] and ":/" in str(one.get("external_path"))]
+            newest = max(paths, key=lambda one: int(one["id"]), default=None)
+            return _checkpoint(newest) if newest else None
 
     # --- asking ---
 
@@ -202,10 +221,11 @@ def _read(status: int, body: bytes) -> dict[str, Any]:
         data = json.loads(body)
     except ValueError as error:
         raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}") from error
-    if not isinstance(data, dict):
+    # The JobManager's configuration is a list; all else is an object.
+    if not isinstance(data, dict | list) or (status >= 300 and not isinstance(data, dict)):
         raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}")
     if status < 300:
-        return data
+        return data  # type: ignore[return-value]
     raise _error(status, data)
 
 
@@ -287,6 +307,14 @@ def _sight_of_overview(row: dict[str, Any]) -> JobSight:
         started_at=_moment(row.get("start-time")),
         ended_at=_moment(row.get("end-time")),
     )
+
+
+def _checkpoint(row: dict[str, Any]) -> Checkpoint:
+    triggered_at = _moment(row["trigger_timestamp"])
+    completed_at = _moment(row["latest_ack_timestamp"]) or triggered_at
+    if triggered_at is None or completed_at is None:
+        raise ValueError("a completed checkpoint has its times")
+    return Checkpoint(str(row["external_path"]), triggered_at, completed_at, int(row["state_size"]))
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -1,10 +1,8 @@
 """Follow a snapshot until it is surely there or surely not, wherever the answer has to be looked for (G3)."""
 
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
 from clusters.engine import Engine, JobSight, NotFound
 from jobs.models import Operation, Snapshot
+from jobs.operations.disk import find_on_disk, size_on_disk
 from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem
 from jobs.states import Step
 
@@ -50,24 +48,3 @@ def found_elsewhere(snapshot: Snapshot, engine: Engine) -> bool:
         location = ""
     location = location or find_on_disk(snapshot.directory)
     return bool(location) and complete_snapshot(snapshot, location, size_on_disk(location))
-
-
-def find_on_disk(directory: str) -> str:
-    """Return the URI of the complete savepoint below `directory`, when we can see that file system, else ""."""
-    path = _local(directory)
-    if path is None or not path.is_dir():
-        return ""
-    return next((f"file:{one.parent}" for one in sorted(path.glob("savepoint-*/_metadata"))), "")
-
-
-def size_on_disk(location: str) -> int | None:
-    """Return the bytes of a savepoint; None when its file system is not ours to see."""
-    path = _local(location)
-    if path is None or not path.is_dir():
-        return None
-    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
-
-
-def _local(uri: str) -> Path | None:
-    parts = urlsplit(uri)
-    return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
