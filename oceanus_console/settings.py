@@ -1,5 +1,6 @@
 """Settings, in Django's order. What differs between machines comes from the environment (README, "Configure")."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -12,7 +13,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env.str("OCEANUS_HOME", default=str(BASE_DIR / ".oceanus"))).resolve()
 
 DEBUG = env.bool("OCEANUS_DEBUG", default=False)
-SECRET_KEY = env.str("OCEANUS_SECRET_KEY", default="only-for-tests-and-management-commands")
+# Good for commands that sign nothing; wsgi.py refuses to serve with it.
+DEFAULT_SECRET_KEY = "only-for-tests-and-management-commands"
+SECRET_KEY = env.str("OCEANUS_SECRET_KEY", default=DEFAULT_SECRET_KEY)
+# Former keys: what they signed or sealed (workspaces/sealed.py) can still be read.
+SECRET_KEY_FALLBACKS = env.list("OCEANUS_SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("OCEANUS_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", ".localhost"])
 CSRF_TRUSTED_ORIGINS = env.list("OCEANUS_CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -27,10 +32,12 @@ INSTALLED_APPS = [
     "lucide",
     "csp",
     "django_ace",
+    "axes",
     "oceanus_console",
     "workspaces",
     "clusters",
     "jobs",
+    "api",
 ]
 
 MIDDLEWARE = [
@@ -46,6 +53,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "oceanus_console.urls"
@@ -90,9 +98,23 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+# Whoever fails too often with a name from an address has to wait (oceanus_console/sign_in.py). Others are not locked out with him.
+AXES_FAILURE_LIMIT = env.int("OCEANUS_LOGIN_FAILURES", default=10)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("OCEANUS_LOGIN_COOL_OFF_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # so that the time that the page tells is true
+AXES_LOCKOUT_CALLABLE = "oceanus_console.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "oceanus_console.sign_in.address_of"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False  # oceanus_console/admin.py shows it in the reader's language
+AXES_VERBOSE = False
+# How many reverse proxies stand before us, each adding to X-Forwarded-For. With none, that header is anybody's invention.
+TRUSTED_PROXIES = env.int("OCEANUS_TRUSTED_PROXIES", default=0)
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
@@ -128,14 +150,18 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SESSION_ENGINE = "oceanus_console.sessions"
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SECURE_REFERRER_POLICY = "same-origin"
 # True behind HTTPS (a reverse proxy that sets X-Forwarded-Proto).
-if env.bool("OCEANUS_HTTPS", default=False):
+HTTPS = env.bool("OCEANUS_HTTPS", default=False)
+if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000
-    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
+# HSTS for all names below ours, and for the lists that browsers ship with: the owner of the domain decides, not the console.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # Celery only wakes steps up; the truth is in PostgreSQL. So no result backend, short idempotent tasks, late acknowledgement.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=f"redis+socket://{HOME / 'run' / 'valkey.sock'}")
@@ -152,7 +178,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {"tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}}}
+CELERY_BEAT_SCHEDULE = {
+    "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "seal": {"task": "oceanus_console.seal", "schedule": 5.0, "options": {"expires": 5}},
+}
 CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"
 
 LOGGING = {
@@ -185,3 +214,8 @@ STEP_DEADLINE_SECONDS = {
 BATCH_PARALLEL_PER_ENDPOINT = env.int("OCEANUS_BATCH_PARALLEL_PER_ENDPOINT", default=8)
 # How long a job may be missing from a JobManager that answers before it is taken for lost (with HA they come back; on a busy machine that took 54 s).
 LOST_AFTER_SECONDS = env.int("OCEANUS_LOST_AFTER_SECONDS", default=120)
+# The same where the JobManager has no high availability: its jobs don't come back.
+LOST_AFTER_WITHOUT_HA_SECONDS = env.int("OCEANUS_LOST_AFTER_WITHOUT_HA_SECONDS", default=10)
+# How many jobs one call of the API may name, and how many calls of one action a user may make per second (the product's limits).
+API_BATCH_LIMIT = env.int("OCEANUS_API_BATCH_LIMIT", default=20)
+API_REQUESTS_PER_SECOND = env.int("OCEANUS_API_REQUESTS_PER_SECOND", default=20)

@@ -7,12 +7,20 @@ from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from workspaces.sealed import unseal
 from workspaces.serials import new_serial
 
 Visitor = AbstractBaseUser | AnonymousUser
+
+valid_variable_name = RegexValidator(
+    r"^[A-Za-z][A-Za-z0-9_.-]{0,49}\Z",
+    _("Use 1 to 50 letters, digits, underscores, hyphens and full stops, with a letter first."),
+)
 
 
 class May(Enum):
@@ -38,6 +46,10 @@ ROLE_MAY = {
 
 def new_workspace_serial() -> str:
     return new_serial("space")
+
+
+def new_variable_serial() -> str:
+    return new_serial("var")
 
 
 class WorkspaceQuerySet(models.QuerySet["Workspace"]):
@@ -93,6 +105,51 @@ class Member(models.Model):
         return f"{self.user} ({self.get_role_display()})"
 
 
+class Variable(models.Model):
+    """A text that jobs of the workspace name as ${name}. The value of a hidden one is sealed, and no page ever shows it."""
+
+    serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_variable_serial, editable=False)
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="variables", verbose_name=_("workspace"))
+    name = models.CharField(_("name"), max_length=50, validators=[valid_variable_name])
+    value = models.TextField(_("value"), blank=True)
+    is_hidden = models.BooleanField(_("hidden"), default=False)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_by = models.ForeignKey("auth.User", models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(_("changed"), default=timezone.now)
+    changed_by = models.ForeignKey("auth.User", models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("variable")
+        verbose_name_plural = _("variables")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="workspaces_variable_name_in_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def reference(self) -> str:
+        return f"${{{self.name}}}"
+
+    def clear_value(self) -> str:
+        """Return the value as Flink gets it. Raise Unreadable for a hidden one whose key is gone."""
+        return unseal(self.value) if self.is_hidden else self.value
+
+
+class RetiredValue(models.Model):
+    """What a hidden variable was until it got another value or went: jobs may still run with it, so it stays masked."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    value = models.TextField()  # sealed
+    retired_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.retired_at}"
+
+
 class Event(models.Model):
     """One line of the record of a workspace or a cluster. Triggers in the database refuse to change or delete it (G9)."""
 
@@ -113,6 +170,10 @@ class Event(models.Model):
         ENDPOINT_ADDED = "endpoint-added", _("Flink %(version)s at %(address)s was added.")
         ENDPOINT_CHANGED = "endpoint-changed", _("Flink %(version)s at %(address)s was changed.")
         ENDPOINT_REMOVED = "endpoint-removed", _("Flink %(version)s at %(address)s was removed.")
+        VARIABLE_CREATED = "variable-created", _("The variable %(name)s was created.")
+        VARIABLE_CHANGED = "variable-changed", _("The value of the variable %(name)s was changed.")
+        VARIABLE_DESCRIBED = "variable-described", _("The description of the variable %(name)s was changed.")
+        VARIABLE_DELETED = "variable-deleted", _("The variable %(name)s was deleted.")
 
     # The serial of the workspace or cluster, not a foreign key: the record outlives what it tells about.
     about = models.CharField(_("about"), max_length=32)
