@@ -1,8 +1,12 @@
+from __future__ import annotations
+
 import logging
 from datetime import timedelta
 
+from axes.models import AccessAttempt
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 logger = logging.getLogger(__name__)
 
@@ -36,3 +40,43 @@ class Heartbeat(models.Model):
     @property
     def is_fresh(self) -> bool:
         return timezone.now() - self.at < self.FRESH
+
+
+class FailedSignIn(AccessAttempt):
+    """The failed sign-ins with one name from one address, as django-axes counts them."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("failed sign-in")
+        verbose_name_plural = _("failed sign-ins")
+
+
+class Unsealed(models.Model):
+    """A settled row of the record that waits for its seal. Triggers in the database write it, together with what it names."""
+
+    table_name = models.CharField(max_length=63)
+    row_id = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.row_id}"
+
+
+class Seal(models.Model):
+    """A link of the chain over the record of acts (oceanus_console/audit.py). Triggers refuse to change or remove it."""
+
+    number = models.BigIntegerField(_("number"), primary_key=True)
+    at = models.DateTimeField(_("time"))
+    previous = models.CharField(_("digest of the one before"), max_length=64, blank=True)
+    # Table -> the columns that were read of its rows: what a later release adds is not asked of older seals.
+    columns: models.JSONField[dict[str, list[str]], dict[str, list[str]]] = models.JSONField()
+    # Table -> id -> digest of the row; "" if it was gone already.
+    rows: models.JSONField[dict[str, dict[str, str]], dict[str, dict[str, str]]] = models.JSONField()
+    digest = models.CharField(_("digest"), max_length=64)
+
+    class Meta:
+        verbose_name = _("seal")
+        verbose_name_plural = _("seals")
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"

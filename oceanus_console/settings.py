@@ -180,6 +180,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "find-orphans": {"task": "jobs.find_orphans", "schedule": 600.0, "options": {"expires": 300}},
     "seal": {"task": "oceanus_console.seal", "schedule": 5.0, "options": {"expires": 5}},
 }
 CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"

@@ -1,12 +1,16 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from oceanus_console import sign_in
 from oceanus_console.health import healthz
 
 urlpatterns = [
     path("", include("workspaces.urls")),
     path("", include("clusters.urls")),
     path("", include("jobs.urls")),
+    path("password/", sign_in.ChangePassword.as_view(), name="password"),
+    path("admin/login/", sign_in.admin_door, name="admin-door"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
 ]
+handler400 = "oceanus_console.refused.bad_request"

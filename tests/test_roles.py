@@ -54,6 +54,7 @@ RULE = (Who.RULE, Who.RULE)
 # Name of the address -> who may GET it, who may POST to it.
 TABLE: dict[str, tuple[Who, Who]] = {
     "home": (Who.SIGNED_IN, Who.NOBODY),
+    "password": (Who.SIGNED_IN, Who.SIGNED_IN),
     # Workspaces and members.
     "workspaces": (Who.SIGNED_IN, Who.NOBODY),
     "new-workspace": RULE,
@@ -81,10 +82,12 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "poll-jobs": LOOK,
     "new-job": ACT,
     "records": LOOK,
+    "problems": LOOK,
     # One job.
     "job": LOOK,
     "poll-job": LOOK,
     "results": LOOK,
+    "why": LOOK,
     "versions": LOOK,
     "version": LOOK,
     "compare": LOOK,
@@ -117,7 +120,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "cancel-batch": (Who.NOBODY, Who.OPERATE),
 }
 # Open to everybody, on purpose: what is needed to come in, to go, and to see whether the console lives.
-OPEN = {"login", "logout", "set_language", "healthz"}
+OPEN = {"login", "admin-door", "logout", "set_language", "healthz"}
 
 VISITORS = {
     "stranger": set(),
@@ -282,6 +285,7 @@ def test_nonsense_in_an_address_or_a_form_is_no_error_of_the_console(address: Ad
 QUERIES = [
     *("page", "q", "status", "sort", "size", "seen", "row", "tab", "next", "version", "a", "b", "act", "outcome"),
     *("user", "before", "after", "folder", "job", "outcome", "state"),
+    *("problem", "line", "start", "allow", "snapshot"),
 ]
 FIELDS = [
     *("name", "description", "username", "role", "is_sure", "workspace", "flink_version", "rest_url", "total_cu"),
