@@ -37,11 +37,17 @@ BY_TITLE = {entry.title: entry for entry in [*FLINK, FALLBACK]}
 
 def explain(problem: Problem) -> Explanation:
     """Return what is known about a problem; for an unknown one, Flink's own words as the cause."""
-    found = OWN.get(problem.code) or BY_TITLE.get(problem.values.get("known", ""))
-    found = found or recognize(problem.summary + "\n" + problem.trace)
+    found = advice_for(problem)
     values: dict[str, Any] = {"line": "", "cluster": "", "needed": "", "total": "", **problem.values}
+    values["refusal"] = problem.refusal
     cause = _(found.cause) % values if found.cause else problem.summary
     return Explanation(_(found.title), cause, _(found.advice), problem)
+
+
+def advice_for(problem: Problem) -> Advice:
+    """Return the entry of a problem: by its code, by its title, else by Flink's words."""
+    found = OWN.get(problem.code) or BY_TITLE.get(problem.values.get("known", ""))
+    return found or recognize(problem.summary + "\n" + problem.trace)
 
 
 def recognize(text: str) -> Advice:

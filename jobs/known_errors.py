@@ -15,6 +15,10 @@ class Advice:
     cause: str
     advice: str
     pattern: str = ""
+    # What may be clicked about it, by name (jobs/remedies.py).
+    acts: tuple[str, ...] = ()
+    # A job that was given a snapshot and says this will never come up, however often Flink restarts it.
+    is_hopeless: bool = False
 
 
 OWN = {
@@ -37,6 +41,26 @@ OWN = {
         N_("SET is not understood"),
         N_("Line %(line)s: SET takes a key and a value in single quotes."),
         N_("Write it as SET 'key' = 'value';"),
+    ),
+    "variable-unknown": Advice(
+        N_("There is no such variable"),
+        N_("Line %(line)s names the variable %(name)s, which the workspace does not have."),
+        N_("Create it on the page Variables, or correct its name. To write the characters themselves, double the dollar sign: $${...}."),
+    ),
+    "variable-unknown-in-property": Advice(
+        N_("There is no such variable"),
+        N_("The advanced property %(key)s names the variable %(name)s, which the workspace does not have."),
+        N_("Create it on the page Variables, or correct its name. To write the characters themselves, double the dollar sign: $${...}."),
+    ),
+    "variable-unquoted": Advice(
+        N_("This variable may only stand within quotes"),
+        N_("Line %(line)s: outside of quotes, a value may only be a number or an identifier; that of %(name)s is neither."),
+        N_("Put the variable into single quotes, or give it another value."),
+    ),
+    "variable-unreadable": Advice(
+        N_("A hidden variable can't be decrypted"),
+        N_("The value of %(name)s was sealed under a secret key that the console does not have any more."),
+        N_("Give the variable its value anew, or add the former key to OCEANUS_SECRET_KEY_FALLBACKS."),
     ),
     "cluster-unreachable": Advice(
         N_("The cluster can't be reached"),
@@ -61,6 +85,20 @@ OWN = {
             "The JobManager of cluster %(cluster)s answers but does not know the job any more; it was probably restarted without high availability."
         ),
         N_("Run the job again, from its latest snapshot if there is one."),
+    ),
+    "lost-without-ha": Advice(
+        N_("The job has vanished from Flink"),
+        N_(
+            "The JobManager of cluster %(cluster)s was restarted, and it runs without high availability: it has forgotten all jobs that ran."
+        ),
+        N_(
+            "Run the job again from its newest restore point. With high availability, jobs come back by themselves; an administrator of the cluster can set it up."
+        ),
+    ),
+    "recovery-refused": Advice(
+        N_("The console could not run the job again"),
+        N_("It was refused: %(refusal)s"),
+        N_("Remove the reason; the console tries again a few times. You can also run the job yourself."),
     ),
     "cancelled-outside": Advice(
         N_("Cancelled outside of the console"),
@@ -357,6 +395,7 @@ FLINK = [
         N_("The snapshot was made with another maximum parallelism."),
         N_("Restore the old value, lower the parallelism, or run without state."),
         r"Max parallelism mismatch between checkpoint/savepoint|of the restored state is lower than the configured parallelism",
+        is_hopeless=True,
     ),
     Advice(
         N_("Flink's files can't be fetched"),
@@ -553,24 +592,28 @@ FLINK = [
         N_("The state in the snapshot has another shape than the query of this version."),
         N_("Run the old version from this snapshot, or run the new version without state."),
         r"StateMigrationException|must not be incompatible",
+        is_hopeless=True,
     ),
     Advice(
         N_("The snapshot holds state that the new version has no place for"),
         N_("An operator of the snapshot does not exist in this version."),
         N_('Run again with "allow non-restored state" to drop that state, or run the old version.'),
         r"Cannot map checkpoint/savepoint state",
+        is_hopeless=True,
     ),
     Advice(
         N_("The snapshot comes from a newer Flink"),
         N_("This Flink version can't read the snapshot."),
         N_("Run the job on the Flink version that made the snapshot, or without state."),
         r"Unrecognized checkpoint version number",
+        is_hopeless=True,
     ),
     Advice(
         N_("The snapshot's files are not there"),
         N_("Flink finds nothing at the snapshot's location."),
         N_("Choose another snapshot, or run without state."),
         r"Cannot find checkpoint or savepoint file",
+        is_hopeless=True,
     ),
     Advice(
         N_("The snapshot can't be written"),

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from jobs.views import acts, arrange, batch, batches, draft, folders, job, listing, records, versions
+from jobs.views import acts, arrange, batch, batches, draft, folders, job, listing, problems, records, versions, why
 
 of_a_workspace = [
     path("", listing.jobs, name="jobs"),
@@ -19,6 +19,7 @@ of_a_job = [
     path("operations/", job.operations, name="operations"),
     path("poll/", job.poll, name="poll-job"),
     path("results/", job.results, name="results"),
+    path("why/", why.why, name="why"),
     # The acts: GET shows the dialog, POST does it.
     path("publish/", acts.publish, name="publish"),
     path("next/<int:number>/", acts.next_step, name="next-step"),
@@ -48,6 +49,7 @@ of_a_batch = [
 
 urlpatterns = [
     path("spaces/<slug:serial>/jobs/", include(of_a_workspace)),
+    path("spaces/<slug:serial>/problems/", problems.problems, name="problems"),
     path("spaces/<slug:serial>/operations/", records.records, name="records"),
     path("spaces/<slug:serial>/folders/new/", folders.new, name="new-folder"),
     path("spaces/<slug:serial>/batch/<slug:action>/", batch.confirm, name="new-batch"),

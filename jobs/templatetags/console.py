@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs import advice, shown
+from jobs import advice, remedies, shown
 from jobs.models import BatchItem, Job, Problem, Run
 from jobs.operations.copy import sentence
 from jobs.states import Action, Status, Step
@@ -46,6 +46,12 @@ def explained_title(problem: Problem) -> str:
     return advice.explain(problem).title
 
 
+@register.simple_tag
+def remedies_for(job: Job, problem: Problem) -> list[remedies.Remedy]:
+    """Return the buttons that help with `problem`, as far as they are allowed now."""
+    return remedies.remedies(job, problem)
+
+
 @register.filter
 def may(job: Job, action: str) -> bool:
     return job.may(Action(action))
@@ -70,6 +76,12 @@ def moment(at: datetime | None) -> SafeString | str:
         return "–"
     text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     return format_html('<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), text, text)
+
+
+@register.filter
+def utc(at: datetime) -> str:
+    """Write a time as plain text, to be pasted elsewhere."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @register.simple_tag

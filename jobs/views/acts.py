@@ -42,7 +42,8 @@ def publish(request: Request, serial: str) -> HttpResponse:
 def run(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
     form = RunForm(sent(request), job=job, initial={"version": _wanted_version(request, job)})
-    form.initial["start"] = RunForm.LATEST if form.snapshots else RunForm.NONE
+    form.initial["start"] = _wanted_start(request, form)
+    form.initial["allow_non_restored_state"] = request.GET.get("allow") == "1"
 
     def do() -> HttpResponse:
         chosen = form.cleaned_data
@@ -63,7 +64,7 @@ def run(request: Request, serial: str) -> HttpResponse:
 def stop(request: Request, serial: str) -> HttpResponse:
     """Stop the job; with ?next=3 the dialog goes on to running version 3."""
     job = operable_job_of(request, serial)
-    form = StopForm(sent(request))
+    form = StopForm(sent(request), initial={"with_snapshot": request.GET.get("snapshot") != "0"})
     next_number = request.GET.get("next", "")
     if not (next_number.isdecimal() and len(next_number) < 9):
         next_number = ""
@@ -149,6 +150,11 @@ def _dialog(
 def _wanted_version(request: Request, job: Job) -> int:
     wanted = request.GET.get("version", "")
     return int(wanted) if wanted.isdecimal() and len(wanted) < 9 else job.last_version_number
+
+
+def _wanted_start(request: Request, form: RunForm) -> str:
+    wants_none = request.GET.get("start") == RunForm.NONE
+    return RunForm.LATEST if form.points and not wants_none else RunForm.NONE
 
 
 def _go_on(request: Request, job: Job, number: int) -> HttpResponse:

@@ -12,9 +12,9 @@ from django_htmx.http import trigger_client_event
 
 from jobs import operations
 from jobs.advice import explain
-from jobs.diff import side_by_side
 from jobs.forms import DraftForm
 from jobs.models import Draft, Job
+from jobs.secrets import lines_beside, masked_sql
 from jobs.views.job import head_context
 from jobs.views.versions import settings_beside, settings_of
 from jobs.views.visit import Request, job_of, operable_job_of
@@ -27,7 +27,15 @@ def draft(request: Request, serial: str) -> HttpResponse:
     job = job_of(request, serial)
     stored = _stored(job)
     form = DraftForm(job=job, instance=stored, initial={"revision": stored.revision})
-    return render(request, "jobs/draft.html", _context(request, job, form, stored))
+    return render(request, "jobs/draft.html", _context(request, job, form, stored) | _pointed_at(request, job))
+
+
+def _pointed_at(request: Request, job: Job) -> dict[str, Any]:
+    """Mark line 3 with what is wrong with the job, as Check does, when the address says ?line=3."""
+    line = request.GET.get("line", "")
+    if job.problem is None or not (line.isdecimal() and len(line) < 7):
+        return {}
+    return {"explanation": explain(job.problem), "line": int(line)}
 
 
 def _do(request: Request, job: Job) -> HttpResponse:
@@ -78,7 +86,7 @@ def _show_conflict(request: Request, job: Job, form: DraftForm, conflict: operat
     context = {
         "refusal": conflict.message,
         "theirs": theirs,
-        "lines": side_by_side(theirs.sql, mine.sql),
+        "lines": lines_beside(theirs, mine),
         "settings": [row for row in settings_beside(theirs, mine) if row[1] != row[2]],
     }
     if not request.htmx:
@@ -100,6 +108,7 @@ def _context(request: Request, job: Job, form: DraftForm, stored: Draft) -> dict
     return head_context(request, job, "draft") | {
         "form": form,
         "stored": stored,
+        "stored_sql": masked_sql(stored),
         "stored_settings": settings_of(stored),
     }
 

@@ -23,6 +23,7 @@ from clusters.models import Cluster, FlinkEndpoint
 from jobs.forms import NewJobForm
 from jobs.models import Folder, Job, JobQuerySet
 from jobs.operations import Refusal, create_job
+from jobs.problem_groups import HAS_PROBLEM, with_problem
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
@@ -51,6 +52,7 @@ class Wish:
     search: str
     status: str
     folder: str
+    problem: str
     sort: str
     size: int
     page: str
@@ -62,6 +64,7 @@ class Wish:
             search=query.get("q", "").replace("\0", "").strip()[:100],
             status=query.get("status", "") if query.get("status") in Status.values else "",
             folder=query.get("folder", "").replace("\0", "")[:32],
+            problem=query.get("problem", "").replace("\0", "?")[:250],
             sort=sort if sort.removeprefix("-") in SORTS else "-updated",
             size=int(size) if size in map(str, SIZES) else SIZES[0],
             page=query.get("page", "1"),
@@ -75,6 +78,8 @@ class Wish:
             jobs = jobs.filter(Q(name__icontains=self.search) | Q(serial__icontains=self.search))
         if self.status:
             jobs = jobs.filter(status=self.status)
+        if self.problem:
+            jobs = with_problem(jobs, self.problem)
         column = F(SORTS[self.sort.removeprefix("-")])
         order = column.desc(nulls_last=True) if self.sort.startswith("-") else column.asc(nulls_last=True)
         return jobs.order_by(order, "-pk")
@@ -194,7 +199,12 @@ def _count(workspace: Workspace) -> list[dict[str, Any]]:
     """Count the jobs by folder and status, with the CU of what runs, in one query."""
     live = Q(current_run__isnull=False, current_run__ended_at=None)
     rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("folder", "status")
-    return [dict(row) for row in rows.annotate(n=Count("pk"), cu=Sum("current_run__cu", filter=live))]
+    return [
+        dict(row)
+        for row in rows.annotate(
+            n=Count("pk"), cu=Sum("current_run__cu", filter=live), wrong=Count("pk", filter=HAS_PROBLEM)
+        )
+    ]
 
 
 def tree_with(workspace: Any, counted: list[dict[str, Any]], wish: Wish) -> Tree:
@@ -215,6 +225,7 @@ def _summary(workspace: Any, counted: list[dict[str, Any]], tree: Tree) -> dict[
     return {
         "total": by_status.total(),
         "counts": [(status, by_status[status]) for status in Status],
+        "wrong": sum(row["wrong"] for row in counted),
         "used_cu": sum((row["cu"] or Decimal(0) for row in counted), Decimal(0)),
         "total_cu": workspace.total_cu or Decimal(0),
     }

@@ -74,7 +74,7 @@ document.addEventListener("click", (event) => {
     if (target.tagName === "A") event.preventDefault();
     setTimeout(() => dialog.close());
   }
-  if (event.target.closest(".menu [hx-get]")) event.target.closest("[popover]").hidePopover();
+  if (event.target.closest(".menu [hx-get], .tip [hx-get]")) event.target.closest("[popover]").hidePopover();
 });
 document.body.addEventListener("console:close-dialog", () => dialog.close());
 document.addEventListener("change", (event) => {
