@@ -12,8 +12,11 @@ from clusters.models import FlinkEndpoint
 from jobs.folder_forms import FolderField
 from jobs.models import Draft, Job, Snapshot, Version
 from jobs.models.job import valid_name
+from jobs.operations.restore import had_state, ranked
 from workspaces.models import Workspace
 
+# So many restore points are offered in the dialog of a run.
+POINTS_SHOWN = 50
 # The original product's list (InvalidParameter.UnsupportedFlinkConf): what sizes and places the processes is the console's.
 FORBIDDEN_PROPERTIES = frozenset(
     {
@@ -168,19 +171,21 @@ class RunForm(forms.Form):
 
     def __init__(self, *args: Any, job: Job, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.snapshots = list(usable_snapshots(job)[:50]) if job.cluster.supports_snapshot_choice else []
+        self.points = ranked(job)[:POINTS_SHOWN] if job.cluster.supports_snapshot_choice else []
+        self.has_lost_state = not self.points and had_state(job)
         self.fields["version"].queryset = job.versions.all()  # type: ignore[attr-defined]
-        self.fields["snapshot"].queryset = usable_snapshots(job)  # type: ignore[attr-defined]
+        usable = job.snapshots.filter(pk__in=[point.snapshot.pk for point in self.points])
+        self.fields["snapshot"].queryset = usable  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Replace what was chosen as the start by the snapshot that it means, or None."""
         data: dict[str, Any] = self.cleaned_data
         if data.get("start") == self.CHOSEN and not data.get("snapshot") and "snapshot" not in self.errors:
             self.add_error("snapshot", _("Choose a snapshot from the table."))
-        if data.get("start") in (self.LATEST, self.CHOSEN) and not self.snapshots:
+        if data.get("start") in (self.LATEST, self.CHOSEN) and not self.points:
             self.add_error("start", _("There is no snapshot to start from."))
         elif data.get("start") == self.LATEST:
-            data["snapshot"] = self.snapshots[0]
+            data["snapshot"] = self.points[0].snapshot
         elif data.get("start") == self.NONE:
             data["snapshot"] = None
         return data
@@ -199,8 +204,3 @@ class SnapshotForm(forms.Form):
     description = forms.CharField(
         label=_("Description"), max_length=200, required=False, widget=forms.TextInput(attrs={"autofocus": True})
     )
-
-
-def usable_snapshots(job: Job) -> Any:
-    """Return the snapshots that a run can start from, newest first."""
-    return job.snapshots.filter(state=Snapshot.State.COMPLETED).select_related("run__version")

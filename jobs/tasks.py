@@ -29,6 +29,8 @@ def tick() -> None:
             look_at=now + timedelta(seconds=REOFFER_SECONDS)
         ):
             wake("jobs.perform", pk)
+    for pk in operations.due_recoveries():
+        wake("jobs.recover", pk)
     for pk in operations.due_batches():
         wake("jobs.advance", pk)
     busy = Operation.objects.filter(ended_at=None, run__endpoint=OuterRef("pk"))
@@ -56,6 +58,16 @@ def watch(endpoint_id: int) -> None:
     operations.watch(endpoint_id)
 
 
+@shared_task(name="jobs.recover")
+def recover(job_id: int) -> None:
+    operations.recover(job_id)
+
+
 @shared_task(name="jobs.advance")
 def advance(batch_id: int) -> None:
     operations.advance(batch_id)
+
+
+@shared_task(name="jobs.find_orphans")
+def find_orphans() -> None:
+    operations.find_all_orphans()

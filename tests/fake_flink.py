@@ -107,6 +107,7 @@ class FakeJob:
             "external_path": path,
         }
         entry |= {"is_savepoint": kind != "CHECKPOINT", "checkpoint_type": kind, "trigger_timestamp": _now()}
+        entry |= {"latest_ack_timestamp": _now() + 7}
         entry |= {"discarded": False, "end_to_end_duration": 7, "state_size": 1024, "checkpointed_size": 1024}
         self.checkpoints.insert(0, entry)
 
@@ -192,6 +193,7 @@ class FakeFlink:
         self.slots_total = slots_total
         self.taskmanagers = 1  # with 0, jobs say RUNNING while all their tasks wait
         self.version = version
+        self.high_availability = "zookeeper"  # "NONE": jobs die with their JobManager
         self.savepoint_dir = ""  # of the cluster, for who asks without a directory
         self.requests: list[Request] = []
         self.jars: dict[str, bytes] = {}  # jar id -> content; outlives a restart
@@ -571,6 +573,11 @@ class FakeFlink:
             "flink-revision": "fa4e000 @ 2026-01-01T00:00:00+00:00",
             "features": features,
         }
+
+    @route("GET", "/jobmanager/config")
+    def _jobmanager_config(self, body: Any) -> tuple[int, Any]:
+        options = {"rest.port": str(self.port), "high-availability.type": self.high_availability}
+        return 200, [{"key": key, "value": value} for key, value in options.items()]
 
     @route("GET", "/taskmanagers")
     def _taskmanagers(self, body: Any) -> tuple[int, Json]:

@@ -7,7 +7,6 @@ from jobs.operations.batch import (
     advance,
     cancel_waiting,
     due_batches,
-    latest_snapshot,
     request_batch,
     retry_failed,
     run_from_snapshots,
@@ -15,8 +14,10 @@ from jobs.operations.batch import (
 from jobs.operations.copy import changes_of_copy, copy, name_of_copy, published_definition
 from jobs.operations.draft import Conflict, check, create_job, delete, publish, save_draft
 from jobs.operations.folders import change_folder, create_folder, delete_folder, move_job, path_of, rename_job
+from jobs.operations.orphans import find_all_orphans
 from jobs.operations.perform import perform
 from jobs.operations.record import Refusal, end
+from jobs.operations.recover import due_recoveries, recover, switch_recovery
 from jobs.operations.run import run, submission_of
 from jobs.operations.stop import cancel, snapshot, stop
 from jobs.operations.watch import watch
@@ -36,8 +37,9 @@ __all__ = [
     "delete",
     "delete_folder",
     "due_batches",
+    "due_recoveries",
     "end",
-    "latest_snapshot",
+    "find_all_orphans",
     "move_job",
     "name_of_copy",
     "path_of",
@@ -45,6 +47,7 @@ __all__ = [
     "publish",
     "published_definition",
     "rename_job",
+    "recover",
     "request_batch",
     "retry_failed",
     "run",
@@ -53,5 +56,6 @@ __all__ = [
     "snapshot",
     "stop",
     "submission_of",
+    "switch_recovery",
     "watch",
 ]

@@ -22,7 +22,8 @@ from jobs.operations.copy import copy, name_of_copy
 from jobs.operations.draft import delete, publish
 from jobs.operations.folders import move_job
 from jobs.operations.record import BATCH_LOCK, Refusal, alone, wake
-from jobs.operations.run import run
+from jobs.operations.restore import best, refuse_if_gone
+from jobs.operations.run import open_run
 from jobs.operations.stop import snapshot, stop
 from jobs.states import Action, Outcome
 from workspaces.models import May, Workspace
@@ -181,6 +182,8 @@ def _begin_item(batch: Batch, item: BatchItem) -> None:
     """Do one item's act; what it writes (the note of a copy) is in the language of the one who asked."""
     with translation.override(batch.params.get("language") or settings.LANGUAGE_CODE):
         try:
+            if batch.action == Action.RUN:
+                _look_at_start(batch, item)
             # One transaction: an item is begun if and only if its operation is written down with it.
             with transaction.atomic():
                 _act(batch, item)
@@ -216,15 +219,16 @@ def _run(batch: Batch, item: BatchItem) -> Operation:
     version = item.job.versions.first()
     if version is None:
         raise Refusal(_("The job has no published version."))
-    chosen = item.snapshot
+    return open_run(batch.requested_by, item.job, version, item.snapshot)
+
+
+def _look_at_start(batch: Batch, item: BatchItem) -> None:
+    """Find out, before anything is locked, from where the item's run begins; the row of the item stays as it is."""
     if batch.params.get("start") == "latest":
-        # The latest snapshot where there is one; a job without one starts without state.
-        chosen = latest_snapshot(item.job)
-    return run(batch.requested_by, item.job, version, chosen)
-
-
-def latest_snapshot(job: Job) -> Snapshot | None:
-    return job.snapshots.filter(state=Snapshot.State.COMPLETED).order_by("-ended_at", "-pk").first()
+        # The latest snapshot where there is one; a job that never had one starts without state.
+        item.snapshot = best(item.job)
+    elif item.snapshot:
+        refuse_if_gone(item.snapshot)
 
 
 def _stop(batch: Batch, item: BatchItem) -> Operation:

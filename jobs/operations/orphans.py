@@ -1,5 +1,6 @@
 """Attach complete savepoints that lie in the snapshot directory, and that our rows don't tell of, to their jobs (G3)."""
 
+import logging
 import re
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from jobs.models import Job, Snapshot
 from jobs.operations.disk import Found, find_on_disk, found_at, local_path, size_on_disk
 from jobs.operations.record import update_job
 
+log = logging.getLogger(__name__)
 Source, State = Snapshot.Source, Snapshot.State
 
 OURS = re.compile(r"svp-[a-z0-9]{8}")
@@ -23,7 +25,10 @@ def find_all_orphans() -> None:
     for cluster in Cluster.objects.all():
         serials = _turn(local_path(cluster.snapshot_directory))
         for job in Job.objects.filter(cluster=cluster, serial__in=serials, deleted_at=None).select_related("cluster"):
-            find_orphans(job)
+            try:
+                find_orphans(job)
+            except OSError:
+                log.exception("Could not look through the snapshots of %s", job.serial)
 
 
 def _turn(root: Path | None) -> list[str]:

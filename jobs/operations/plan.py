@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import advice
-from jobs.models import Job, Run, Snapshot, Version
+from jobs.models import Job, Run, Version
 from jobs.operations.copy import Change, changes_of_copy
 from jobs.operations.draft import problem_in_script
 from jobs.operations.record import Refusal
+from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
 from jobs.sql import ScriptError, split
 from jobs.states import Action
 from workspaces.models import Workspace
@@ -21,11 +22,15 @@ from workspaces.models import Workspace
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """One job of the plan. `why_not`: it can't take the act now; `caution`: it may turn out so when its turn comes."""
+    """One job of the plan. `why_not`: it can't take the act now; `caution`: it may turn out so when its turn comes.
+
+    `point`: its best restore point; `has_lost_state`: it had some, and all are gone.
+    """
 
     job: Job
     version: Version | None
-    snapshot: Snapshot | None
+    point: RestorePoint | None
+    has_lost_state: bool = False
     why_not: str = ""
     caution: str = ""
     changes: list[Change] = field(default_factory=list)
@@ -85,7 +90,7 @@ class Plan:
 
     @property
     def without_snapshot(self) -> int:
-        return sum(line.snapshot is None and not line.why_not for line in self.lines)
+        return sum(line.point is None and not line.why_not for line in self.lines)
 
     @property
     def worst_first(self) -> list[Line]:
@@ -108,18 +113,20 @@ def plan(
     rank = {serial: position for position, serial in enumerate(order)}
     rows = sorted(found, key=lambda job: rank.get(job.serial, len(rank)))
     versions = Version.objects.filter(job__in=rows).order_by("job_id", "-number").distinct("job_id").defer("sql")
-    snapshots = Snapshot.objects.filter(job__in=rows, state=Snapshot.State.COMPLETED)
-    newest = {one.job_id: one for one in snapshots.order_by("job_id", "-ended_at", "-pk").distinct("job_id")}
+    points = best_of(rows)
     latest = {one.job_id: one for one in versions}
-    made = Plan(
-        [Line(job, latest.get(job.pk), newest.get(job.pk), why_not=job.why_not(action)) for job in rows],
-    )
+    made = Plan([_line(job, latest.get(job.pk), points, action) for job in rows])
     if action == Action.RUN:
         _plan_runs(made, workspace, start)
     for line in made.lines:
         if not line.why_not:
             _look_closer(line, action, cluster)
     return made
+
+
+def _line(job: Job, version: Version | None, points: dict[int, RestorePoint | None], action: Action) -> Line:
+    point = points.get(job.pk)
+    return Line(job, version, point, has_lost_state=job.pk in points and not point, why_not=job.why_not(action))
 
 
 def _look_closer(line: Line, action: Action, cluster: Cluster | None) -> None:
@@ -174,6 +181,8 @@ def _why_no_run(line: Line, bound: set[int], start: str) -> str:
         return _("This cluster is not bound to the workspace.")
     if job.cluster.is_under_maintenance:
         return _("The cluster is under maintenance: %(reason)s") % {"reason": job.cluster.maintenance_reason}
-    if start == "latest" and line.snapshot and not job.cluster.supports_snapshot_choice:
+    if start == "latest" and line.has_lost_state:
+        return str(ALL_GONE)
+    if start == "latest" and line.point and not job.cluster.supports_snapshot_choice:
         return _("This cluster does not support starting from a chosen snapshot. It must be upgraded first.")
     return ""

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters.engine import AlreadySubmitted, Engine, JobSight, JobState, NotFound, Refused, Submission, Unreachable
 from clusters.flink import plain_path
 from clusters.models import Cluster
+from jobs.advice import recognize
 from jobs.models import Job, Operation, Problem, Run, Snapshot, Version
 from jobs.operations.options import flink_options
 from jobs.operations.record import (
@@ -25,22 +26,46 @@ from jobs.operations.record import (
     problem_of,
     update_job,
 )
-from jobs.sql import split
+from jobs.operations.restore import refuse_if_gone
+from jobs.sql import ScriptError
 from jobs.states import Action, Outcome, RunEnd, Step
+from jobs.variables import Values, options_of, statements_of
 from workspaces.models import Visitor
 
 
-@transaction.atomic
 def run(
-    user: Visitor,
+    user: Visitor | None,
     job: Job,
     version: Version,
     snapshot: Snapshot | None = None,
     allow_non_restored_state: bool = False,
+    attempt: int = 0,
 ) -> Operation:
-    """Ask for a run of `version`, from `snapshot` or without state. Raise Refusal."""
+    """Ask for a run of `version`, from `snapshot` or without state. Raise Refusal.
+
+    Without a `user` it is the console's own `attempt`, counted from 1, to mend a job that broke (recover.py).
+    """
+    if snapshot and snapshot.job_id == job.pk:
+        refuse_if_gone(snapshot)
+    return open_run(user, job, version, snapshot, allow_non_restored_state, attempt)
+
+
+@transaction.atomic
+def open_run(
+    user: Visitor | None,
+    job: Job,
+    version: Version,
+    snapshot: Snapshot | None,
+    allow_non_restored_state: bool = False,
+    attempt: int = 0,
+) -> Operation:
+    """Ask for a run from a snapshot that was just looked at. Raise Refusal."""
     job = lock_job(job, Action.RUN)
-    _refuse_unless_fit(job, version, snapshot)
+    _refuse_unless_fit(job, version)
+    if snapshot:
+        # Held until the run names it: from then on it stays where it is.
+        snapshot = Snapshot.objects.select_for_update().get(pk=snapshot.pk)
+        _refuse_unless_usable(job, snapshot)
     run = Run.objects.create(
         job=job,
         number=job.last_run_number + 1,
@@ -55,19 +80,22 @@ def run(
         "version": version.number,
         "snapshot": snapshot.serial if snapshot else None,
         "allow_non_restored_state": allow_non_restored_state,
-    }
+    } | ({"automatic": True, "attempt": attempt} if attempt else {})
     return open_operation(job, Action.RUN, user, Step.SUBMITTING, run=run, params=params)
 
 
-def _refuse_unless_fit(job: Job, version: Version, snapshot: Snapshot | None) -> None:
+def _refuse_unless_usable(job: Job, snapshot: Snapshot) -> None:
+    if snapshot.job_id != job.pk or snapshot.state != Snapshot.State.COMPLETED:
+        raise Refusal(_("This snapshot can't be used for a start."))
+    if not job.cluster.supports_snapshot_choice:
+        raise Refusal(_("This cluster does not support starting from a chosen snapshot. It must be upgraded first."))
+
+
+def _refuse_unless_fit(job: Job, version: Version) -> None:
     if job.live_run:
         raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
     if version.job_id != job.pk:
         raise Refusal(_("This version belongs to another job."))
-    if snapshot and (snapshot.job_id != job.pk or snapshot.state != Snapshot.State.COMPLETED):
-        raise Refusal(_("This snapshot can't be used for a start."))
-    if snapshot and not job.cluster.supports_snapshot_choice:
-        raise Refusal(_("This cluster does not support starting from a chosen snapshot. It must be upgraded first."))
     cluster = Cluster.objects.select_for_update().get(pk=job.cluster_id)
     if not cluster.bindings.filter(workspace=job.workspace_id).exists():
         raise Refusal(_("This cluster is not bound to the workspace."))
@@ -98,13 +126,19 @@ def submit(operation: Operation, engine: Engine) -> None:
         else:
             _accepted(operation, run, Event.ADOPTED)
             return
+    try:
+        submission = submission_of(run)
+    except ScriptError as error:
+        # A variable that is gone. If Flink may have taken an earlier request, the run stays open until we know.
+        why = problem(error.reason, **error.values)
+        end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
+        return
     if _waits_for_slots(operation, run, engine):
         return
-    _send(operation, run, engine)
+    _send(operation, run, engine, submission)
 
 
-def _send(operation: Operation, run: Run, engine: Engine) -> None:
-    submission = submission_of(run)
+def _send(operation: Operation, run: Run, engine: Engine, submission: Submission) -> None:
     # Identity before action: from here on Flink may know the id.
     first = Run.objects.filter(pk=run.pk, submitted_at=None).update(submitted_at=timezone.now())
     note(operation, Event.ASKED, f"job {run.flink_job_id}")
@@ -123,13 +157,14 @@ def _send(operation: Operation, run: Run, engine: Engine) -> None:
 
 
 def submission_of(run: Run) -> Submission:
-    version = run.version
+    """Return what Flink is to get, with the variables' values of this moment. Raise ScriptError."""
+    version, values = run.version, Values(run.job.workspace_id)
     return Submission(
         job_id=run.flink_job_id,
         name=run.job.name,
-        statements=split(version.sql),
+        statements=statements_of(version.sql, values),
         parallelism=version.parallelism,
-        options=flink_options(version),
+        options=options_of(flink_options(version), values),
         restore_from=run.restored_from.location if run.restored_from else "",
         allow_non_restored_state=run.allow_non_restored_state,
     )
@@ -164,11 +199,11 @@ def _refused(operation: Operation, run: Run, engine: Engine, refusal: Refused) -
         sight = engine.job(run.flink_job_id)
     except NotFound:
         note(operation, Event.REFUSED, refusal.summary)
-        end(operation, Outcome.FAILED, problem_of(refusal), RunEnd.NEVER_STARTED)
+        end(operation, Outcome.FAILED, problem_of(refusal, run), RunEnd.NEVER_STARTED)
         return
     if sight.state == JobState.FAILED:
         note(operation, Event.REFUSED, refusal.summary)
-        end(operation, Outcome.FAILED, problem_of(refusal), RunEnd.FAILED)
+        end(operation, Outcome.FAILED, problem_of(refusal, run), RunEnd.FAILED)
     else:
         _accepted(operation, run, Event.ADOPTED)
 
@@ -190,6 +225,8 @@ def settle_start(operation: Operation, engine: Engine, sight: JobSight) -> None:
     assert run is not None
     if sight.state == JobState.FAILED:
         end(operation, Outcome.FAILED, failure_of(engine, run), RunEnd.FAILED)
+    elif _is_hopeless(operation, engine, run, sight):
+        return
     elif sight.state == JobState.FINISHED:
         _started(run, sight)
         end(operation, Outcome.SUCCEEDED, run_end=RunEnd.FINISHED)
@@ -203,6 +240,22 @@ def settle_start(operation: Operation, engine: Engine, sight: JobSight) -> None:
     elif sight.state == JobState.RESTARTING and not operation.job.problem_id:
         # It may still come up, so the operation goes on; but the user sees why it takes so long, and may cancel.
         update_job(operation.job_id, problem=failure_of(engine, run))
+
+
+def _is_hopeless(operation: Operation, engine: Engine, run: Run, sight: JobSight) -> bool:
+    """Withdraw a run at once that restarts for ever, because the state it was given does not fit; tell whether it was so."""
+    if not run.restored_from_id or not (sight.is_up or sight.state == JobState.RESTARTING):
+        return False
+    try:
+        failure = engine.failure(run.flink_job_id)
+    except NotFound:
+        return False
+    if not recognize(f"{failure.summary}\n{failure.trace}").is_hopeless:
+        return False
+    why = problem("flink", failure.summary, failure.trace, of=run)
+    Operation.objects.filter(pk=operation.pk, ended_at=None).update(problem=why)
+    move(operation, Step.WITHDRAWING, Event.HOPELESS, failure.summary)
+    return True
 
 
 def withdraw_late(operation: Operation, engine: Engine, run: Run) -> None:
@@ -221,7 +274,7 @@ def failure_of(engine: Engine, run: Run) -> Problem:
         return problem("failed-without-cause")
     if not failure.summary:
         return problem("failed-without-cause")
-    return problem("flink", failure.summary, failure.trace)
+    return problem("flink", failure.summary, failure.trace, of=run)
 
 
 def _is_restored(run: Run, engine: Engine) -> bool:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from clusters.engine import Engine, EngineError, JobSight
 from clusters.models import FlinkEndpoint
 from jobs.models import Operation, Run, Snapshot
-from jobs.operations import truth
+from jobs.operations import checkpoints, truth
 from jobs.operations.follow import follow
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, end, follow_up, is_late, note, problem
 from jobs.operations.run import settle_start
@@ -21,6 +21,8 @@ from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 log = logging.getLogger(__name__)
 
 BACK_OFF_LIMIT_SECONDS = 10
+# So many runs are asked for their newest checkpoint at a look, however many there are.
+CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
 
 
 def watch(endpoint_id: int) -> None:
@@ -65,6 +67,7 @@ class Look:
         truth.end_strays(self.endpoint, self.engine, self.sights, {run.flink_job_id for run in self.runs})
         if any(one.step in WATCHED_STEPS for one in self.operations.values()):
             follow_up(self.endpoint)
+        self._keep_checkpoints()
 
     def _safely(self, run: Run) -> None:
         """Settle one run; whatever goes wrong with it never holds up the others."""
@@ -80,7 +83,10 @@ class Look:
         if operation and operation.step == Step.SUBMITTING:
             return
         sight = self.sights.get(run.flink_job_id)
-        is_gone = truth.remember(run, sight)
+        is_gone = truth.remember(run, sight, truth.patience_with(self.endpoint))
+        if sight and sight.state.is_over:
+            # While Flink still knows it; the run is closed below.
+            checkpoints.keep_last(run, self.engine, sight)
         # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
         if not (operation and operation.step in ASKING_STEPS):
             for snapshot in self.snapshots.get(run.pk, []):
@@ -98,7 +104,7 @@ class Look:
         elif sight:
             settle_start(operation, self.engine, sight)
         elif is_gone:
-            end(operation, Outcome.FAILED, problem("lost", cluster=self.endpoint.cluster.name), RunEnd.LOST)
+            end(operation, Outcome.FAILED, truth.loss(self.endpoint), RunEnd.LOST)
 
     def _follow_snapshots_of_ended_runs(self) -> None:
         watched = {run.pk for run in self.runs}
@@ -111,12 +117,35 @@ class Look:
             except EngineError as error:
                 log.warning("No answer about %s: %s", snapshot, error.summary)
 
+    def _keep_checkpoints(self) -> None:
+        """Ask for the newest checkpoints last, so that nobody's operation waits for it."""
+        up = [run for run in self.runs if (sight := self.sights.get(run.flink_job_id)) and sight.is_up]
+        try:
+            for run in checkpoints.due(up, CHECKPOINTS_A_BUSY_LOOK if self.operations else CHECKPOINTS_A_LOOK):
+                checkpoints.keep_newest(run, self.engine)
+        except EngineError as error:
+            log.warning("No answer about checkpoints of %s: %s", self.endpoint, error.summary)
+
     def _reached(self) -> None:
+        if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
+            self.endpoint.keeps_jobs = self._keeps_jobs()
         FlinkEndpoint.objects.filter(pk=self.endpoint.pk).update(
-            seen_at=Now(), unreachable_since=None, unreachable_reason="", failed_looks=0
+            seen_at=Now(),
+            unreachable_since=None,
+            unreachable_reason="",
+            failed_looks=0,
+            keeps_jobs=self.endpoint.keeps_jobs,
         )
         if self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
+
+    def _keeps_jobs(self) -> bool | None:
+        """Ask whether jobs outlive this JobManager, which may be another one than before its absence."""
+        try:
+            return self.engine.keeps_jobs()
+        except EngineError as error:
+            log.info("%s does not tell whether it keeps its jobs: %s", self.endpoint, error.summary)
+            return None
 
     def _unreachable(self, reason: str) -> None:
         """Keep the last known states, say since when they are old, and come back with growing distance."""
