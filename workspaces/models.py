@@ -174,8 +174,10 @@ class Event(models.Model):
         VARIABLE_CHANGED = "variable-changed", _("The value of the variable %(name)s was changed.")
         VARIABLE_DESCRIBED = "variable-described", _("The description of the variable %(name)s was changed.")
         VARIABLE_DELETED = "variable-deleted", _("The variable %(name)s was deleted.")
+        KEY_MADE = "key-made", _("The access key %(key)s was made.")
+        KEY_REVOKED = "key-revoked", _("The access key %(key)s was revoked.")
 
-    # The serial of the workspace or cluster, not a foreign key: the record outlives what it tells about.
+    # The serial of the workspace, cluster or access key, not a foreign key: the record outlives what it tells about.
     about = models.CharField(_("about"), max_length=32)
     at = models.DateTimeField(_("time"), auto_now_add=True)
     by = models.ForeignKey("auth.User", models.PROTECT, related_name="+", verbose_name=_("by"))
