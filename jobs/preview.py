@@ -1,7 +1,7 @@
 """The newest results of a job that writes files, for its page. Only files below the data directory are ever read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
+from jobs.masking import mask
 from jobs.models import Job, Version
-from jobs.sql import ScriptError, split
+from jobs.secrets import secret_values
+from jobs.sql import ScriptError
+from jobs.variables import Values, statements_of
 
 MAX_FILES, MAX_LINES, MAX_BYTES = 3, 20, 64_000
 
@@ -28,13 +31,14 @@ def newest_results(job: Job) -> list[Preview]:
     if version is None:
         return []
     files = sorted(_finished_files(version), key=lambda one: one.stat().st_mtime, reverse=True)
-    return [_preview(one) for one in files[:MAX_FILES]]
+    secrets = secret_values(version) if files else ()
+    return [_preview(one, secrets) for one in files[:MAX_FILES]]
 
 
 def sink_directories(version: Version) -> list[Path]:
     """Return the directories of the filesystem sinks, those below the data directory only."""
     try:
-        statements = split(version.sql)
+        statements = statements_of(version.sql, Values(version.job.workspace_id))
     except ScriptError:
         return []
     written = {name for one in statements if one.kind == "insert" for name in _target(one.text)}
@@ -72,9 +76,10 @@ def _finished_files(version: Version) -> Iterator[Path]:
                 yield one
 
 
-def _preview(path: Path) -> Preview:
+def _preview(path: Path, secrets: Collection[str]) -> Preview:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - MAX_BYTES))
         lines = file.read(MAX_BYTES).decode(errors="replace").splitlines()
     written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return Preview(str(path.relative_to(settings.DATA_DIRECTORY.resolve())), written_at, lines[-MAX_LINES:])
+    below = str(path.relative_to(settings.DATA_DIRECTORY.resolve()))
+    return Preview(mask(below, secrets), written_at, [mask(line, secrets) for line in lines[-MAX_LINES:]])

@@ -3,7 +3,9 @@
 Flink has one string quote ('), doubled inside; backticks quote names; comments are -- and /* */, hints /*+ */.
 """
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from sqlglot.errors import TokenError
 from sqlglot.tokens import Token, Tokenizer, TokenType
@@ -20,6 +22,13 @@ class FlinkTokenizer(Tokenizer):
     COMMANDS = set()
 
 
+PIECE = re.compile(
+    r"(?P<string>'(?:[^']|'')*+(?:'|\Z))|(?P<name>`(?:[^`]|``)*+(?:`|\Z))"
+    r"|(?P<comment>--[^\n]*|/\*(?!\+).*?(?:\*/|\Z))|(?P<code>(?:[^'`/-]++|-(?!-)|/(?!\*)|/\*\+)+)",
+    re.DOTALL,
+)
+
+
 class ScriptError(ValueError):
     """A script that can't be split: `reason` is one of the keys of jobs/advice.py, `line` counts from 1."""
 
@@ -27,6 +36,8 @@ class ScriptError(ValueError):
         super().__init__(f"{reason} at line {line}")
         self.reason = reason
         self.line = line
+        # What the sentences of jobs/known_errors.py about it name.
+        self.values: dict[str, Any] = {"line": line} if line else {}
 
 
 def split(script: str) -> list[Statement]:
@@ -37,6 +48,12 @@ def split(script: str) -> list[Statement]:
     if not any(one.kind == "insert" for one in statements):
         raise ScriptError("script-no-insert", statements[-1].line)
     return statements
+
+
+def pieces(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind (string, name, comment or code) and text of each piece; together they are `text`, whatever it is."""
+    for found in PIECE.finditer(text):
+        yield str(found.lastgroup), found[0]
 
 
 def settings_of(statements: list[Statement]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from jobs import operations
 from jobs.models import Job
 from jobs.states import Action
 from tests.conftest import Console, make_job, make_user
+from workspaces import variables
 from workspaces.models import ROLE_MAY, May, Member, Role, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +65,11 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "add-member": MANAGE,
     "change-role": MANAGE,
     "remove-member": MANAGE,
+    # Variables.
+    "variables": LOOK,
+    "new-variable": ACT,
+    "edit-variable": ACT,
+    "delete-variable": ACT,
     # Clusters.
     "clusters": LOOK,
     "all-clusters": (Who.RULE, Who.NOBODY),
@@ -105,6 +111,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "copy": ACT,
     "move": ACT,
     "rename": ACT,
+    "recovery": (Who.NOBODY, Who.OPERATE),
     # Folders.
     "new-folder": ACT,
     "rename-folder": ACT,
@@ -173,6 +180,7 @@ def world(console: Console, workspace: Workspace, vera: User, charlie: User, roo
         # (what stands before it in the route, its name) -> value
         ("spaces", "serial"): workspace.serial,
         ("members", "member"): Member.objects.get(user=bob).pk,
+        ("variables", "variable"): variables.create(bob, workspace, "data", "file:///data", is_hidden=False).serial,
         ("clusters", "serial"): cluster.serial,
         ("endpoints", "endpoint"): console.endpoint.pk,
         ("bindings", "binding"): cluster.bindings.get().pk,
@@ -288,7 +296,7 @@ QUERIES = [
     *("problem", "line", "start", "allow", "snapshot"),
 ]
 FIELDS = [
-    *("name", "description", "username", "role", "is_sure", "workspace", "flink_version", "rest_url", "total_cu"),
+    *("name", "value", "is_hidden", "description", "username", "role", "is_sure", "workspace", "flink_version", "rest_url", "total_cu"),
     *("snapshot_directory", "endpoint", "note", "version", "start", "snapshot", "with_snapshot", "do", "sql", "over"),
     *("revision", "parallelism", "properties", "jobmanager_spec", "checkpoint_interval_seconds"),
     *("folder", "target", "cluster", "job", "jobs", "parent", "key", "scope", "with_snapshot", "suffix", "q", "status"),

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
-from workspaces.models import Member, Role, Workspace
+from workspaces.models import Member, Role, Variable, Workspace
 
 
 class WorkspaceForm(forms.ModelForm):
@@ -32,6 +32,51 @@ class AddMemberForm(forms.Form):
         if user is None:
             raise forms.ValidationError(_("There is no user of this name who can sign in."))
         return user
+
+
+class ValueField(forms.CharField):
+    """The value of a variable, as it was typed, with the line ends of Flink; browsers send CRLF."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        shape = {"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "mono"}
+        kwargs.setdefault("widget", forms.Textarea(attrs=shape))
+        super().__init__(label=_("Value"), max_length=10_000, strip=False, required=False, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class VariableForm(forms.ModelForm):
+    value = ValueField()
+
+    class Meta:
+        model = Variable
+        fields = ["name", "value", "is_hidden", "description"]
+        labels = {"name": _("Name"), "is_hidden": _("Hide the value"), "description": _("Description")}
+        help_texts = {
+            "name": _("Jobs write it as ${name}. Letters, digits, underscore, hyphen and full stop; a letter first."),
+            "is_hidden": _("It is stored encrypted and never shown again to anybody; it can't be made visible later."),
+        }
+        widgets = {"name": forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "spellcheck": "false"})}
+
+
+class ChangeVariableForm(forms.Form):
+    """A variable keeps its name, and stays hidden. The value of a hidden one never comes into the form."""
+
+    value = ValueField()
+    description = forms.CharField(label=_("Description"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, variable: Variable, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {"description": variable.description} | ({} if variable.is_hidden else {"value": variable.value})
+        self._is_hidden = variable.is_hidden
+        if variable.is_hidden:
+            self.fields["value"].help_text = _("It is hidden. Leave this empty to keep it, or type another one.")
+
+    def new_value(self) -> str | None:
+        """Return the value to be; None to keep the one that is."""
+        value: str = self.cleaned_data["value"]
+        return None if self._is_hidden and not value else value
 
 
 class OwnRightsForm(forms.Form):

@@ -3,13 +3,20 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from workspaces import members, views
+from workspaces import members, variable_pages, views
 
 of_members = [
     path("", members.members, name="members"),
     path("add/", members.add, name="add-member"),
     path("<int:member>/role/", members.change, name="change-role"),
     path("<int:member>/remove/", members.remove, name="remove-member"),
+]
+
+of_variables = [
+    path("", variable_pages.variables, name="variables"),
+    path("new/", variable_pages.new, name="new-variable"),
+    path("<slug:variable>/edit/", variable_pages.edit, name="edit-variable"),
+    path("<slug:variable>/delete/", variable_pages.delete, name="delete-variable"),
 ]
 
 urlpatterns = [
@@ -22,4 +29,5 @@ urlpatterns = [
     path("spaces/<slug:serial>/edit/", views.edit, name="edit-workspace"),
     path("spaces/<slug:serial>/delete/", views.delete, name="delete-workspace"),
     path("spaces/<slug:serial>/members/", include(of_members)),
+    path("spaces/<slug:serial>/variables/", include(of_variables)),
 ]

@@ -93,7 +93,7 @@ def mentions(workspace: Workspace) -> dict[str, list[str]]:
         F("current_run__version__sql"),
         Cast("current_run__version__properties", TextField()),
     ]
-    whole = Concat(*(Coalesce(text, Value("")) for text in texts), output_field=TextField())
+    whole = Concat(*(Coalesce(text, Value("", TextField())) for text in texts), output_field=TextField())
     name = Func(whole, Value(r"\$\{([^{}\n]*)\}"), Value("g"), function="regexp_matches", output_field=TextField())
     name.set_returning = True
     jobs = workspace.jobs.filter(deleted_at=None).annotate(

@@ -37,6 +37,14 @@ def manageable_workspace_of(request: Request, serial: str) -> Workspace:
     return workspace
 
 
+def operable_workspace_of(request: Request, serial: str) -> Workspace:
+    """Return a workspace whose jobs the user operates; raise 404 when he does not see it and 403 when he may only look."""
+    workspace = workspace_of(request, serial)
+    if not workspace.may(request.user, May.OPERATE):
+        raise PermissionDenied
+    return workspace
+
+
 def ruled_workspace_of(request: Request, serial: str) -> Workspace:
     """Return a workspace to its super admin; raise 404 when the user does not see it and 403 when he may only look."""
     workspace = workspace_of(request, serial)

@@ -7,15 +7,18 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
-from clusters.engine import Refused, Submission, Unanswered, Unreachable
+from clusters.engine import EngineError, Refused, Submission, Unanswered, Unreachable
 from clusters.models import Cluster, FlinkEndpoint
 from jobs import advice
+from jobs.masking import mask
 from jobs.models import Draft, Folder, Job, Problem, Version
 from jobs.models.run import new_flink_id
 from jobs.operations.options import flink_options
 from jobs.operations.record import Refusal, lock_job, record_done, update_job
-from jobs.sql import ScriptError, split
+from jobs.secrets import secret_values
+from jobs.sql import ScriptError
 from jobs.states import Action, Status
+from jobs.variables import Values, options_of, refuse_unknown, statements_of
 from workspaces.models import Visitor, Workspace
 
 
@@ -81,7 +84,7 @@ def publish(user: Visitor, job: Job, note: str) -> Version:
         raise Refusal(_("A version note is required."))
     draft = Draft.objects.get(job=job)
     try:
-        split(draft.sql)
+        refuse_unknown(draft.sql, draft.properties, job.workspace_id)
     except ScriptError as error:
         found = problem_in_script(error)
         raise Refusal(lazy(lambda: advice.explain(found).cause, str)()) from error
@@ -101,15 +104,16 @@ def delete(user: Visitor, job: Job) -> None:
     job = lock_job(job, Action.DELETE)
     if job.live_run:
         raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
-    update_job(job.pk, deleted_at=timezone.now())
+    update_job(job.pk, deleted_at=timezone.now(), recover_at=None)
     record_done(job, Action.DELETE, user, name=job.name)
 
 
 def check(job: Job, values: dict[str, Any]) -> Problem | None:
     """Let Flink compile the draft; return what is wrong, unsaved, with `values["line"]` where it can be told."""
-    draft = Draft(job=job, **values)
+    draft, variables = Draft(job=job, **values), Values(job.workspace_id)
     try:
-        statements = split(draft.sql)
+        statements = statements_of(draft.sql, variables)
+        options = options_of(flink_options(draft, restart_by_default=False), variables)
     except ScriptError as error:
         return problem_in_script(error)
     submission = Submission(
@@ -117,17 +121,22 @@ def check(job: Job, values: dict[str, Any]) -> Problem | None:
         name=job.name,
         statements=statements,
         parallelism=draft.parallelism,
-        options=flink_options(draft, restart_by_default=False),
+        options=options,
     )
     try:
         job.endpoint.engine().check(submission)
     except Refused as error:
         line = advice.line_of(error.summary, error.trace, statements)
-        return Problem(code="flink", summary=error.summary, trace=error.trace, values={"line": line} if line else {})
+        return _masked(draft, "flink", error, {"line": line} if line else {})
     except (Unreachable, Unanswered) as error:
-        return Problem(code="cluster-unreachable", summary=error.summary, values={"cluster": job.cluster.name})
+        return _masked(draft, "cluster-unreachable", error, {"cluster": job.cluster.name})
     return None
 
 
 def problem_in_script(error: ScriptError) -> Problem:
-    return Problem(code=error.reason, values={"line": error.line})
+    return Problem(code=error.reason, values=error.values)
+
+
+def _masked(draft: Draft, code: str, error: EngineError, values: dict[str, Any]) -> Problem:
+    secrets = secret_values(draft)
+    return Problem(code=code, summary=mask(error.summary, secrets), trace=mask(error.trace, secrets), values=values)

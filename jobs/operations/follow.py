@@ -24,7 +24,7 @@ def follow(
         complete_snapshot(snapshot, found.location, size_on_disk(found.location))
     elif found.failure and not found_elsewhere(snapshot, engine):
         # A failed trigger may still have written a snapshot: stop-with-savepoint whose job failed afterwards.
-        fail_snapshot(snapshot, problem("flink", found.failure, found.trace))
+        fail_snapshot(snapshot, problem("flink", found.failure, found.trace, of=snapshot.run))
 
 
 def _trigger_forgotten(

@@ -4,7 +4,7 @@ Whoever holds several rows locks them in this order: job, cluster, operation, ru
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +19,13 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
-from clusters.engine import EngineError
+from clusters.engine import EngineError, Statement
 from clusters.models import FlinkEndpoint
-from jobs.advice import recognize
+from jobs.advice import line_of, recognize
+from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.operations.back_off import breaks, came_to_nothing, plan
+from jobs.secrets import secret_values
 from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, RunEnd, Status, Step, status_after
 from workspaces.models import Visitor
 from workspaces.refusal import Refusal
@@ -33,6 +36,8 @@ Event = OperationStep.Event
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
 FOLLOW_UP_SECONDS = 0.25
+# The details of these are our own words: ids, numbers, an outcome.
+TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.ENDED})
 # Namespaces of our advisory locks.
 OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
 
@@ -52,14 +57,17 @@ def lock_job(job: Job, action: Action) -> Job:
     return now
 
 
-def open_operation(job: Job, action: Action, user: Visitor, step: Step, **fields: Any) -> Operation:
-    """Write the operation down, show it on the job, and wake a worker when the transaction is through."""
-    operation = Operation.objects.create(
-        job=job, action=action, requested_by_id=user.pk, step=step, deadline_at=deadline(step), look_at=soon(), **fields
-    )
+def open_operation(job: Job, action: Action, user: Visitor | None, step: Step, **fields: Any) -> Operation:
+    """Write the operation down, show it on the job, and wake a worker when the transaction is through.
+
+    Without a `user` it is the console itself that asks.
+    """
+    asked = {"requested_by_id": user.pk if user else None, "deadline_at": deadline(step), "look_at": soon()}
+    operation = Operation.objects.create(job=job, action=action, step=step, **asked, **fields)
     note(operation, Event.REQUESTED)
     begins = TABLE[action].begins
-    update_job(job.pk, action=action, step=step, problem=None, **({"status": begins} if begins else {}))
+    shown = {"action": action, "step": step, "problem": None} | ({"status": begins} if begins else {})
+    update_job(job.pk, recover_at=None, **shown)
     transaction.on_commit(lambda: wake("jobs.perform", operation.pk))
     return operation
 
@@ -73,7 +81,7 @@ def record_done(job: Job, action: Action, user: Visitor, **params: Any) -> Opera
         step=Step.DONE,
         outcome=Outcome.SUCCEEDED,
         ended_at=timezone.now(),
-        params=params,
+        params={name: mask(value) if isinstance(value, str) else value for name, value in params.items()},
     )
 
 
@@ -148,13 +156,18 @@ def look_again(operation: Operation, event: Event, detail: str = "", seconds: fl
 
 
 def note(operation: Operation, event: Event, detail: str = "") -> None:
+    """Write a line of the record, without the secrets that Flink's words may repeat."""
+    if detail and operation.run and event not in TOLD_BY_US:
+        detail = mask(detail, secret_values(operation.run.version))
     OperationStep.objects.create(operation=operation, step=operation.step, event=event, detail=detail)
 
 
 def end(operation: Operation, outcome: Outcome, problem: Problem | None = None, run_end: RunEnd | None = None) -> bool:
     """End the operation, and its run when `run_end` says how, and show the true state. The first ending counts."""
     with transaction.atomic():
-        Job.objects.select_for_update().get(pk=operation.job_id)
+        job = Job.objects.select_for_update().get(pk=operation.job_id)
+        told = plan(job, problem) if breaks(operation, outcome, run_end) else {"problem": problem}
+        problem = told["problem"]
         ended = Operation.objects.filter(pk=operation.pk, ended_at=None).update(
             ended_at=timezone.now(), outcome=outcome, problem=problem, look_at=None
         )
@@ -163,7 +176,7 @@ def end(operation: Operation, outcome: Outcome, problem: Problem | None = None, 
         note(operation, Event.ENDED, str(outcome))
         if run_end and operation.run_id:
             close_run(operation.run_id, run_end, problem)
-        update_job(operation.job_id, action="", step="", problem=problem, status=true_status(operation.job_id))
+        update_job(job.pk, action="", step="", status=true_status(job.pk), **told)
         if batch_id := operation.batch_id:
             transaction.on_commit(lambda: wake("jobs.advance", batch_id))
     return True
@@ -180,26 +193,29 @@ def true_status(job_id: int) -> Status:
     run = job.current_run
     if run is None:
         return Status.STOPPED if job.last_version_number else Status(job.status)
-    if run.ended_at:
-        return status_after(RunEnd(run.end))
     # A run that Flink has never confirmed isn't shown as running; it stays open until we know (G2).
-    return Status.RUNNING if run.flink_state else Status.STOPPED
+    while_open = Status.RUNNING if run.flink_state else Status.STOPPED
+    status = status_after(RunEnd(run.end)) if run.ended_at else while_open
+    # An automatic run that came to nothing leaves the job as broken as it was.
+    return Status.FAILED if status == Status.STOPPED and came_to_nothing(run) else status
 
 
 def update_job(job_id: int, **fields: Any) -> None:
     Job.objects.filter(pk=job_id).update(**fields, changed_at=Now())
 
 
-def problem_of(error: EngineError) -> Problem:
-    """Keep what the engine said."""
-    return problem("flink", error.summary, error.trace)
+def problem_of(error: EngineError, run: Run, statements: Sequence[Statement] = ()) -> Problem:
+    """Keep what the engine said of a run, with the line of the script that it is about, where that can be told."""
+    line = line_of(error.summary, error.trace, statements)
+    return problem("flink", error.summary, error.trace, of=run, **({"line": line} if line else {}))
 
 
-def problem(code: str, summary: str = "", trace: str = "", **values: Any) -> Problem:
-    """Keep a problem: a code of ours (jobs/advice.py), or "flink" with Flink's words."""
+def problem(code: str, summary: str = "", trace: str = "", of: Run | None = None, **values: Any) -> Problem:
+    """Keep a problem: a code of ours (jobs/advice.py), or "flink" with Flink's words `of` a run, without its secrets."""
     if code == "flink":
         values["known"] = recognize(summary + "\n" + trace).title
-    return Problem.objects.create(code=code, values=values, summary=summary, trace=trace)
+    secrets = secret_values(of.version) if of else ()
+    return Problem.objects.create(code=code, values=values, summary=mask(summary, secrets), trace=mask(trace, secrets))
 
 
 def deadline(step: Step) -> datetime:

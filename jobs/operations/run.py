@@ -147,7 +147,7 @@ def _send(operation: Operation, run: Run, engine: Engine, submission: Submission
     except AlreadySubmitted:
         _accepted(operation, run, Event.ADOPTED)
     except Refused as refusal:
-        _refused(operation, run, engine, refusal)
+        _refused(operation, engine, refusal, submission)
     except Unreachable:
         if first:
             Run.objects.filter(pk=run.pk).update(submitted_at=None)
@@ -193,17 +193,19 @@ def _accepted(operation: Operation, run: Run, event: Event) -> None:
     hand_over(operation, Step.STARTING, event)
 
 
-def _refused(operation: Operation, run: Run, engine: Engine, refusal: Refused) -> None:
+def _refused(operation: Operation, engine: Engine, refusal: Refused, submission: Submission) -> None:
     """Sort a refusal: a bad savepoint leaves a FAILED job under our id, a bad script leaves nothing."""
+    run = operation.run
+    assert run is not None
     try:
         sight = engine.job(run.flink_job_id)
     except NotFound:
         note(operation, Event.REFUSED, refusal.summary)
-        end(operation, Outcome.FAILED, problem_of(refusal, run), RunEnd.NEVER_STARTED)
+        end(operation, Outcome.FAILED, problem_of(refusal, run, submission.statements), RunEnd.NEVER_STARTED)
         return
     if sight.state == JobState.FAILED:
         note(operation, Event.REFUSED, refusal.summary)
-        end(operation, Outcome.FAILED, problem_of(refusal, run), RunEnd.FAILED)
+        end(operation, Outcome.FAILED, problem_of(refusal, run, submission.statements), RunEnd.FAILED)
     else:
         _accepted(operation, run, Event.ADOPTED)
 

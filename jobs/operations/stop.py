@@ -116,7 +116,7 @@ def _ask_for_snapshot(operation: Operation, snapshot: Snapshot, run: Run, engine
             # It says no, and does it: what came of it is followed like any other (G3).
             hand_over(operation, Step.SNAPSHOTTING, Event.ADOPTED)
             return
-        why = problem_of(refusal)
+        why = problem_of(refusal, run)
         note(operation, Event.REFUSED, refusal.summary)
         fail_snapshot(snapshot, why)
         end(operation, Outcome.FAILED, why)
@@ -184,9 +184,11 @@ def withdraw(operation: Operation, engine: Engine) -> None:
 
 
 def end_withdrawn(operation: Operation, run_end: RunEnd) -> None:
-    """End a run that was taken back: cancelled by a person, or failed because it did not come up in time."""
+    """End a run that was taken back: cancelled by a person, or failed because it did not come up in time or never would."""
     if operation.cancelled_by_id:
         end(operation, Outcome.CANCELLED, run_end=run_end)
+    elif operation.steps.filter(event=Event.HOPELESS).exists():
+        end(operation, Outcome.FAILED, operation.problem, RunEnd.FAILED)
     else:
         end(operation, Outcome.FAILED, operation.problem, run_end)
 

@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from jobs.diff import side_by_side
-from jobs.models import Definition, Job, Version
+from jobs.models import Draft, Job, Version
+from jobs.secrets import lines_beside, masked_properties, masked_sql, properties_beside
 from jobs.views.job import PAGE_SIZE, head_context
 from jobs.views.visit import Request, job_of
 
@@ -30,7 +30,7 @@ def versions(request: Request, serial: str) -> HttpResponse:
 def version(request: Request, serial: str, number: int) -> HttpResponse:
     job = job_of(request, serial)
     shown = get_object_or_404(job.versions.select_related("published_by"), number=number)
-    context = {"version": shown, "settings": settings_of(shown)}
+    context = {"version": shown, "sql": masked_sql(shown), "settings": settings_of(shown)}
     return render(request, "jobs/version.html", head_context(request, job, "versions") | context)
 
 
@@ -42,26 +42,31 @@ def compare(request: Request, serial: str) -> HttpResponse:
     left, right = _chosen(request, job, "a", 1), _chosen(request, job, "b", 0)
     context: dict[str, object] = {"choices": choices, "left": left, "right": right}
     if left and right:
-        context["lines"] = side_by_side(left.sql, right.sql)
+        context["lines"] = lines_beside(left, right)
         context["settings"] = settings_beside(left, right)
     return render(request, "jobs/compare.html", head_context(request, job, "versions") | context)
 
 
-def settings_of(definition: Definition) -> list[tuple[str, str]]:
-    """Return the settings of a draft or version as names and texts, for people."""
-    rows = [
+def settings_of(definition: Draft | Version) -> list[tuple[str, str]]:
+    """Return the settings of a draft or version as names and texts, for people: without secrets."""
+    return _numbers(definition) + sorted(masked_properties(definition).items())
+
+
+def settings_beside(left: Draft | Version, right: Draft | Version) -> list[tuple[str, str, str]]:
+    """Return name, left text and right text of every setting that one of the two has."""
+    left_properties, right_properties = properties_beside(left, right)
+    one = dict(_numbers(left)) | dict(sorted(left_properties.items()))
+    other = dict(_numbers(right)) | dict(sorted(right_properties.items()))
+    return [(name, one.get(name, ""), other.get(name, "")) for name in dict.fromkeys([*one, *other])]
+
+
+def _numbers(definition: Draft | Version) -> list[tuple[str, str]]:
+    return [
         (_("Default parallelism"), str(definition.parallelism)),
         (_("Checkpoint interval"), _("%(seconds)s s") % {"seconds": definition.checkpoint_interval_seconds}),
         (_("JobManager spec"), f"{definition.jobmanager_spec.normalize():f} CU"),
         (_("TaskManager spec"), f"{definition.taskmanager_spec.normalize():f} CU"),
     ]
-    return rows + sorted(definition.properties.items())
-
-
-def settings_beside(left: Definition, right: Definition) -> list[tuple[str, str, str]]:
-    """Return name, left text and right text of every setting that one of the two has."""
-    one, other = dict(settings_of(left)), dict(settings_of(right))
-    return [(name, one.get(name, ""), other.get(name, "")) for name in dict.fromkeys([*one, *other])]
 
 
 def _chosen(request: Request, job: Job, name: str, default: int) -> Version | None:

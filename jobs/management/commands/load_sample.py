@@ -14,6 +14,7 @@ from django.utils import timezone
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job
+from workspaces import variables
 from workspaces.models import Member, Role, Workspace
 
 FLINK_VERSION = "2.2.1"
@@ -121,6 +122,8 @@ def make_workspace(cluster: Cluster, developer: User) -> None:
     workspace = Workspace.objects.create(name=WORKSPACE, description="Made at the first start, with jobs to try")
     Member.objects.create(workspace=workspace, user=developer, role=Role.DEVELOPER)
     ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
+    told = "Where the sample jobs read and write"
+    variables.create(developer, workspace, "data", settings.DATA_DIRECTORY.as_uri(), is_hidden=False, description=told)
     make_job(developer, workspace, cluster, "city-temperatures", {"checkpoint_interval_seconds": 10}, "First version")
     no_restart = {"properties": {"restart-strategy.type": "none"}}
     make_job(developer, workspace, cluster, "fails-with-zero", no_restart, "Divides by zero at the fifth row")
@@ -133,7 +136,7 @@ def make_job(
     """Make a sample job from sample/<name>.sql; published with `note`, else left as a draft."""
     endpoint = cluster.endpoints.get(is_default=True)
     job = operations.create_job(user, workspace, name, cluster, endpoint)
-    sql = (SQL_DIRECTORY / f"{name}.sql").read_text().replace("${data}", settings.DATA_DIRECTORY.as_uri())
+    sql = (SQL_DIRECTORY / f"{name}.sql").read_text()
     operations.save_draft(user, job, 0, {"sql": sql, **values})
     if note:
         operations.publish(user, job, note)
