@@ -77,7 +77,7 @@ class FlinkEngine:
     def keeps_jobs(self) -> bool:
         rows: Any = self._get("/jobmanager/config")
         with _understanding(rows):
-            options = {row["key"]: str(row["value"]) for row in rows}
+            options = {str(row["key"]): str(row["value"]) for row in rows}
         # The short key is the one of Flink 1.x.
         kind = options.get("high-availability.type") or options.get("high-availability") or ""
         return kind.upper() not in ("", "NONE")
@@ -216,16 +216,15 @@ class FlinkEngine:
         return _read(answer.status, answer.data)
 
 
-def _read(status: int, body: bytes) -> dict[str, Any]:
+def _read(status: int, body: bytes) -> Any:
     try:
         data = json.loads(body)
     except ValueError as error:
         raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}") from error
-    # The JobManager's configuration is a list; all else is an object.
-    if not isinstance(data, dict | list) or (status >= 300 and not isinstance(data, dict)):
+    if status < 300 and isinstance(data, dict | list):
+        return data  # a list in one case: the JobManager's configuration
+    if not isinstance(data, dict):
         raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}")
-    if status < 300:
-        return data  # type: ignore[return-value]
     raise _error(status, data)
 
 

@@ -1,6 +1,7 @@
 """What is known about a problem, in the user's language; the entries are in jobs/known_errors.py."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,8 @@ BY_TITLE = {entry.title: entry for entry in [*FLINK, FALLBACK]}
 def explain(problem: Problem) -> Explanation:
     """Return what is known about a problem; for an unknown one, Flink's own words as the cause."""
     found = advice_for(problem)
-    values: dict[str, Any] = {"line": "", "cluster": "", "needed": "", "total": "", **problem.values}
+    # What an entry names and the problem does not know stays empty.
+    values: dict[str, Any] = defaultdict(str, problem.values)
     values["refusal"] = problem.refusal
     cause = _(found.cause) % values if found.cause else problem.summary
     return Explanation(_(found.title), cause, _(found.advice), problem)

@@ -655,13 +655,6 @@ FLINK = [
         acts=("edit",),
     ),
     Advice(
-        N_("The table can't be looked up"),
-        N_("The connector of the table knows no lookup joins."),
-        N_("Use a regular join, or a connector that can look up (jdbc, hbase)."),
-        r"(cannot|can't|not) be used (as|in) (a )?lookup|does not (implement|support) (the )?(lookup|LookupTableSource)|LookupTableSource",
-        acts=("edit",),
-    ),
-    Advice(
         N_("The sink's columns are named wrongly"),
         N_("INSERT names a column that the sink table does not have."),
         N_("Check the list of columns after INSERT INTO."),
@@ -672,7 +665,7 @@ FLINK = [
         N_("The user-defined function can't be created"),
         N_("Its class is missing, not public, or has no constructor without arguments."),
         N_("Check the class and have its JAR installed on the cluster."),
-        r"Cannot instantiate user-defined function",
+        r"Cannot instantiate user-defined function|Could not register temporary (catalog|system) function",
         acts=("edit",),
     ),
     Advice(
@@ -700,7 +693,7 @@ FLINK = [
         N_("The temporal join lacks a key or time attribute"),
         N_("A temporal join needs time attributes, and a primary key in the versioned table."),
         N_("Declare PRIMARY KEY and WATERMARK, and join on the left table's time attribute."),
-        r"Temporal table join currently only supports|Event-Time Temporal Table Join requires",
+        r"Temporal table join currently only supports|Temporal Table Join requires",
         acts=("edit",),
     ),
     Advice(
@@ -750,6 +743,13 @@ FLINK = [
         N_("Look at the job's status and run it again if needed."),
         r"FlinkJobNotFoundException|Could not find Flink job",
         acts=("run-again",),
+    ),
+    Advice(
+        N_("An option has a value that is not understood"),
+        N_("The value of an option in a WITH clause has the wrong form."),
+        N_("Compare the value with the connector's documentation."),
+        r"Invalid value for option|Could not parse value '",
+        acts=("edit",),
     ),
     Advice(
         N_("Division by zero"),
@@ -833,13 +833,6 @@ FLINK = [
         acts=("edit",),
     ),
     Advice(
-        N_("An option has a value that is not understood"),
-        N_("The value of an option in a WITH clause has the wrong form."),
-        N_("Compare the value with the connector's documentation."),
-        r"Invalid value for option|Could not parse value '",
-        acts=("edit",),
-    ),
-    Advice(
         N_("A table option is missing or wrong"),
         N_("The WITH clause of a table lacks a required option or has one that is not known."),
         N_("Compare the WITH clause with the connector's documentation."),
@@ -900,6 +893,13 @@ FLINK = [
         acts=("run-from-newest", "run-without-state", "see-snapshots"),
     ),
     Advice(
+        N_("No file system for this address"),
+        N_("Flink has no plugin for the scheme of a path, for example s3."),
+        N_("Have the file system plugin installed on every host of the cluster, or use another path."),
+        r"Could not find a file system implementation for scheme",
+        acts=("edit", "see-cluster"),
+    ),
+    Advice(
         N_("The snapshot can't be written"),
         N_("Flink may not write into the snapshot directory of the cluster."),
         N_("Check the directory and the rights of the user that runs Flink; an administrator sets it at the cluster."),
@@ -912,13 +912,6 @@ FLINK = [
         N_("Wait until the job runs steadily and try again, or stop it without a snapshot."),
         r"Not all required tasks are currently running",
         acts=("snapshot-again", "stop-without-snapshot"),
-    ),
-    Advice(
-        N_("No file system for this address"),
-        N_("Flink has no plugin for the scheme of a path, for example s3."),
-        N_("Have the file system plugin installed on every host of the cluster, or use another path."),
-        r"Could not find a file system implementation for scheme",
-        acts=("edit", "see-cluster"),
     ),
     Advice(
         N_("Not enough slots"),

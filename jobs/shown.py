@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from jobs.models import BatchItem, Job, Run
+from jobs.operations.back_off import BUDGET, WINDOW
 from jobs.states import RunEnd, Status, Step
 
 SHAPES = {
@@ -46,7 +49,8 @@ def shown(job: Job) -> Shown:
     if status == Status.RUNNING and run and live and not run.is_up:
         # Flink calls a job RUNNING also while it loops in restarts.
         return Shown("busy", pgettext("status", "Restarting"), _progress(job, run) or _tasks(run), True)
-    return Shown(SHAPES[status], str(status.label), _progress(job, run) or _ending(status, run), live or job.is_busy)
+    progress = _progress(job, run) or _recovery(job) or _ending(status, run)
+    return Shown(SHAPES[status], str(status.label), progress, live or job.is_busy)
 
 
 def _progress(job: Job, run: Run | None) -> str:
@@ -55,6 +59,22 @@ def _progress(job: Job, run: Run | None) -> str:
     if job.step == Step.STARTING and run and run.tasks_total:
         return f"{Step.STARTING.label} ({run.tasks_up}/{run.tasks_total})"
     return str(Step(job.step).label)
+
+
+def _recovery(job: Job) -> str:
+    """Tell when the console itself runs the job again, or that it has given up."""
+    why = job.problem
+    if why is None:
+        return ""
+    if job.recover_at:
+        told = job.recover_at.strftime("%H:%M:%S")
+        at = format_html('<time datetime="{}" data-clock>{}</time>', job.recover_at.isoformat(), told)
+        text = _("runs again automatically at {time} (attempt {attempt} of {budget})")
+        return format_html(text, time=at, attempt=why.values.get("attempt", 1), budget=BUDGET)
+    if why.values.get("gave_up"):
+        text = _("Run again automatically %(times)s times in %(minutes)s minutes; now it is up to you.")
+        return f"{text % {'times': BUDGET, 'minutes': WINDOW // timedelta(minutes=1)}} {why.refusal}".strip()
+    return ""
 
 
 def _tasks(run: Run) -> str:

@@ -14,6 +14,8 @@ from jobs.states import ASKING_STEPS
 from oceanus_console.models import Heartbeat
 
 BUSY_SECONDS, QUIET_SECONDS = 1, 5
+# As the schedule says (settings.py).
+FIND_ORPHANS_SECONDS = 600
 # An operation that a worker has in hand is offered again after this; if he lives, the second one goes away at once.
 REOFFER_SECONDS = 3
 
@@ -70,4 +72,5 @@ def advance(batch_id: int) -> None:
 
 @shared_task(name="jobs.find_orphans")
 def find_orphans() -> None:
-    operations.find_all_orphans()
+    # The clock says whose turn it is, so nobody has to remember.
+    operations.find_all_orphans(int(timezone.now().timestamp()) // FIND_ORPHANS_SECONDS)

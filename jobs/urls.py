@@ -1,6 +1,20 @@
 from django.urls import include, path
 
-from jobs.views import acts, arrange, batch, batches, draft, folders, job, listing, problems, records, versions, why
+from jobs.views import (
+    acts,
+    arrange,
+    batch,
+    batches,
+    draft,
+    folders,
+    job,
+    listing,
+    problems,
+    records,
+    recovery,
+    versions,
+    why,
+)
 
 of_a_workspace = [
     path("", listing.jobs, name="jobs"),
@@ -31,6 +45,7 @@ of_a_job = [
     path("copy/", arrange.copy, name="copy"),
     path("move/", arrange.move, name="move"),
     path("rename/", arrange.rename, name="rename"),
+    path("recovery/", recovery.recovery, name="recovery"),
 ]
 
 of_a_folder = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models.job import Job
@@ -32,6 +33,12 @@ class Problem(models.Model):
 
     def __str__(self) -> str:
         return self.summary or self.code
+
+    @property
+    def refusal(self) -> str:
+        """The sentence with which an act of the console's own was refused, in the reader's language; "" otherwise."""
+        told = self.values.get("refusal") or {}
+        return told.get(get_language() or "", "") or next(iter(told.values()), "")
 
 
 class Operation(models.Model):

@@ -11,19 +11,26 @@ from django.utils import timezone
 from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.operations.back_off import is_broken, plan
 from jobs.operations.record import close_run, note, problem, true_status, update_job
 from jobs.operations.run import failure_of
 from jobs.states import RunEnd, Status
 
 
-def remember(run: Run, sight: JobSight | None) -> bool:
+def patience_with(endpoint: FlinkEndpoint) -> timedelta:
+    """Return how long a job may be missing there: with high availability a new JobManager brings its jobs back."""
+    without = endpoint.keeps_jobs is False
+    return timedelta(seconds=settings.LOST_AFTER_WITHOUT_HA_SECONDS if without else settings.LOST_AFTER_SECONDS)
+
+
+def remember(run: Run, sight: JobSight | None, patience: timedelta) -> bool:
     """Keep what Flink shows of a run, if it is new; return whether it is missing for so long that it is gone."""
     if sight is None:
         if run.missing_since is None:
             run.missing_since = timezone.now()
             Run.objects.filter(pk=run.pk).update(missing_since=run.missing_since)
             update_job(run.job_id)
-        return timezone.now() - run.missing_since >= timedelta(seconds=settings.LOST_AFTER_SECONDS)
+        return timezone.now() - run.missing_since >= patience
     seen = {
         "flink_state": str(sight.state),
         "tasks_up": sight.tasks_up,
@@ -59,7 +66,13 @@ def _settle_missing(run: Run, engine: Engine, is_gone: bool) -> None:
         except NotFound:
             _close(run, RunEnd.NEVER_STARTED, run.job.problem)
     elif is_gone:
-        _close(run, RunEnd.LOST, problem("lost", cluster=run.endpoint.cluster.name))
+        _close(run, RunEnd.LOST, loss(run.endpoint))
+
+
+def loss(endpoint: FlinkEndpoint) -> Problem:
+    """Keep that a job has vanished from `endpoint`."""
+    code = "lost-without-ha" if endpoint.keeps_jobs is False else "lost"
+    return problem(code, cluster=endpoint.cluster.name)
 
 
 def _how_it_ended(run: Run, engine: Engine, sight: JobSight) -> tuple[Problem | None, RunEnd]:
@@ -75,15 +88,18 @@ def _how_it_ended(run: Run, engine: Engine, sight: JobSight) -> tuple[Problem | 
 def _close(run: Run, end: RunEnd, why: Problem | None) -> None:
     job = Job.objects.select_for_update().get(pk=run.job_id)
     # A newer click goes first: an operation that was opened since our look judges this run itself.
-    if not job.is_busy and close_run(run.pk, end, why):
-        update_job(job.pk, status=true_status(job.pk), problem=why)
+    if job.is_busy:
+        return
+    told = plan(job, why) if is_broken(run, end) else {"problem": why}
+    if close_run(run.pk, end, told["problem"]):
+        update_job(job.pk, status=true_status(job.pk), **told)
 
 
 @transaction.atomic
 def _show(run: Run) -> None:
     job = Job.objects.select_for_update().get(pk=run.job_id)
     if not job.is_busy:
-        update_job(job.pk, status=true_status(job.pk), problem=None)
+        update_job(job.pk, status=true_status(job.pk), problem=None, recover_at=None)
 
 
 def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, JobSight], watched: set[str]) -> None:
@@ -114,7 +130,7 @@ def _adopt(run: Run, sight: JobSight) -> bool:
     Run.objects.filter(pk=run.pk).update(
         ended_at=None, end="", problem=None, missing_since=None, flink_state=sight.state
     )
-    update_job(job.pk, status=true_status(job.pk), problem=None)
+    update_job(job.pk, status=true_status(job.pk), problem=None, recover_at=None)
     return True
 
 

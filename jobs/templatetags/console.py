@@ -180,6 +180,9 @@ PARAM_NAMES = {
     "flink_version": gettext_lazy("Flink version"),
     "revision": gettext_lazy("Save number"),
     "operation": gettext_lazy("Operation"),
+    "automatic": gettext_lazy("Run again automatically"),
+    "attempt": gettext_lazy("Attempt"),
+    "auto_recovery": gettext_lazy("Auto recovery"),
 }
 
 

@@ -83,6 +83,11 @@ def _body(request: Request, job: Job, tab: str) -> dict[str, Any]:
     return BODIES[tab](request, job) if tab in BODIES else {}
 
 
+def overview_context(request: Request, job: Job) -> dict[str, Any]:
+    """Return what the head of the job and its overview need."""
+    return head_context(request, job, "overview") | _overview_body(request, job)
+
+
 def _overview_body(request: Request, job: Job) -> dict[str, Any]:
     latest = job.operations.select_related("requested_by", "problem").prefetch_related("steps").first()
     run = job.current_run

@@ -163,7 +163,7 @@ htmx.onLoad((root) => {
   for (const one of times) {
     const text = day.format(new Date(one.dateTime));
     one.title = `${text} ${zone}`;
-    one.textContent = "short" in one.dataset ? text.slice(text.startsWith(day.format(new Date()).slice(0, 10)) ? 11 : 5, 16) : text;
+    one.textContent = "clock" in one.dataset ? text.slice(11) : "short" in one.dataset ? text.slice(text.startsWith(day.format(new Date()).slice(0, 10)) ? 11 : 5, 16) : text;
   }
   tick(root);
   const toasts = [...root.querySelectorAll("[data-toast]")];
