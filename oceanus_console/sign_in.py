@@ -8,13 +8,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.views import PasswordChangeView
+from django.contrib.auth.views import PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render, resolve_url
-from django.urls import reverse_lazy
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -65,8 +64,7 @@ def admin_door(request: HttpRequest) -> HttpResponse:
     """Lead whoever asks for the administration to the one sign-in form; there is nothing there for others."""
     if request.user.is_authenticated:
         raise PermissionDenied
-    target = request.GET.get("next") or resolve_url("admin:index")
-    return HttpResponseRedirect(resolve_url("login") + "?" + urlencode({"next": target}))
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
 class ChangePassword(PasswordChangeView):

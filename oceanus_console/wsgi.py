@@ -1,8 +1,13 @@
 import os
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 
 from oceanus_console.charset import only_utf_8
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
+if settings.SECRET_KEY == settings.DEFAULT_SECRET_KEY and not settings.DEBUG:
+    # Everybody knows it, and could sign himself a session.
+    raise ImproperlyConfigured("Set OCEANUS_SECRET_KEY to a long random text; ./oceanus up makes one by itself.")
 application = only_utf_8(get_wsgi_application())

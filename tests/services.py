@@ -5,6 +5,7 @@ With DATABASE_URL or CELERY_BROKER_URL set, those are used.
 
 import io
 import os
+import secrets
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -26,6 +27,7 @@ def start() -> None:
         make_passable(directory)  # PostgreSQL runs as nobody when we are root
     os.environ["OCEANUS_HOME"] = str(home)
     os.environ["OCEANUS_PLAIN_STATIC_FILES"] = "1"
+    os.environ.setdefault("OCEANUS_SECRET_KEY", secrets.token_urlsafe(50))  # nothing is served with the default one
     postgres, valkey = Postgres(home, durable=False), Valkey(home)
     children = []
     if not os.environ.get("DATABASE_URL"):

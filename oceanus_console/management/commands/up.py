@@ -19,6 +19,7 @@ from clusters.local import LocalFlink
 from oceanus_console import embedded
 from oceanus_console.home import Home, InUse, is_free
 from oceanus_console.supervisor import Child, Failed, Log, Supervisor
+from oceanus_console.this_machine import bracketed, own_hosts
 
 HEALTHY_WITHIN_SECONDS = 120
 
@@ -53,6 +54,15 @@ def await_free(host: str, port: int) -> None:
         if time.monotonic() > deadline:
             raise CommandError(f"Port {port} on {host} is in use. Stop what uses it, or choose another with --port.")
         time.sleep(0.2)
+
+
+def hosts_of(listens_on: str) -> list[str]:
+    """Return by which names others may call the console, besides localhost: those it was told, else those of this machine."""
+    if told := os.environ.get("OCEANUS_ALLOWED_HOSTS"):
+        return told.split(",")
+    if listens_on in ("127.0.0.1", "localhost", "::1"):
+        return []
+    return own_hosts() if listens_on in ("0.0.0.0", "::") else [bracketed(listens_on)]
 
 
 class Console:
@@ -99,14 +109,14 @@ class Console:
         self.log.write("oceanus", "ended")
 
     def _environment(self) -> Mapping[str, str]:
-        allowed = os.environ.get("OCEANUS_ALLOWED_HOSTS", "")
-        if not allowed and self.host not in ("127.0.0.1", "localhost", "::1"):
-            allowed = "*" if self.host in ("0.0.0.0", "::") else bracketed(self.host)
+        hosts = hosts_of(self.host)
+        if hosts:
+            self.log.write("oceanus", f"answers to {', '.join(hosts)}; OCEANUS_ALLOWED_HOSTS names others")
         return {
             "OCEANUS_HOME": str(self.home.path),
             "OCEANUS_SECRET_KEY": os.environ.get("OCEANUS_SECRET_KEY") or self.home.secret_key(),
             # Our own question for the health comes to 127.0.0.1.
-            "OCEANUS_ALLOWED_HOSTS": ",".join(filter(None, [allowed, "localhost", "127.0.0.1", "[::1]", ".localhost"])),
+            "OCEANUS_ALLOWED_HOSTS": ",".join([*hosts, "localhost", "127.0.0.1", "[::1]", ".localhost"]),
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -199,7 +209,3 @@ class Console:
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self.started_at:.0f} s"
-
-
-def bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,38 @@
+"""Wrong combinations of settings, told when a command starts (or by `check --deploy`) and not by a crash at 3 a.m."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+
+
+def numbers(**_kwargs: Any) -> list[CheckMessage]:
+    """Refuse limits that would lock everybody out, or nobody."""
+    found: list[CheckMessage] = []
+    if settings.AXES_FAILURE_LIMIT < 1:
+        found.append(Error("OCEANUS_LOGIN_FAILURES must be at least 1.", id="oceanus.E001"))
+    if settings.AXES_COOLOFF_TIME.total_seconds() < 60:
+        found.append(Error("OCEANUS_LOGIN_COOL_OFF_MINUTES must be at least 1.", id="oceanus.E002"))
+    if settings.TRUSTED_PROXIES < 0:
+        found.append(Error("OCEANUS_TRUSTED_PROXIES must not be negative.", id="oceanus.E003"))
+    return found
+
+
+def debug_in_public(**_kwargs: Any) -> list[CheckMessage]:
+    """Refuse Django's debug pages, which show settings and source, where HTTPS says that others come in."""
+    if settings.DEBUG and settings.HTTPS:
+        return [Error("OCEANUS_DEBUG and OCEANUS_HTTPS exclude each other.", id="oceanus.E004")]
+    return []
+
+
+def secret_key(**_kwargs: Any) -> list[CheckMessage]:
+    if settings.SECRET_KEY == settings.DEFAULT_SECRET_KEY:
+        return [Error("OCEANUS_SECRET_KEY is not set; sessions could be forged.", id="oceanus.E005")]
+    return []
+
+
+def any_host(**_kwargs: Any) -> list[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        hint = "Name the hosts that people type into their browsers."
+        return [Warning("OCEANUS_ALLOWED_HOSTS lets in requests for any host.", hint=hint, id="oceanus.W006")]
+    return []
