@@ -111,8 +111,8 @@ def _answered(request: HttpRequest, request_id: str, language: str) -> dict[str,
 
 def _sent(request: HttpRequest) -> Sent:
     """Return the request as it came over the wire. Raise ApiError if the console doesn't take it."""
-    raw = request.META.get("HTTP_HOST", "")
-    request.META["HTTP_HOST"] = signing.plain_host(raw)
+    if raw := request.META.get("HTTP_HOST", ""):
+        request.META["HTTP_HOST"] = signing.plain_host(raw)
     try:
         request.get_host()
         body = request.body
@@ -192,10 +192,15 @@ def _secret_of(key: AccessKey) -> str:
         raise ApiError(Code.SECRET_ID_NOT_FOUND, sentence) from None
 
 
+def limit_of(action: Call | None) -> int:
+    """Return how often a user may call an action per second. The setting raises and lowers all limits together."""
+    relative = (action and action.per_second) or USUAL_PER_SECOND
+    return int(settings.API_REQUESTS_PER_SECOND * relative // USUAL_PER_SECOND)
+
+
 def _count(user_id: int, name: str, action: Call | None) -> None:
     """Raise ApiError if the user has called this action too often within a second."""
-    relative = (action and action.per_second) or USUAL_PER_SECOND
-    most = settings.API_REQUESTS_PER_SECOND * relative // USUAL_PER_SECOND
+    most = limit_of(action)
     if CallCount.count(user_id, name) > most:
         sentence = _("At most %(most)s requests of this kind per second.")
         raise ApiError(Code.REQUEST_LIMIT_EXCEEDED, sentence, most=most)
