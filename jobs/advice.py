@@ -60,10 +60,34 @@ def recognize(text: str) -> Advice:
 def line_of(summary: str, trace: str, statements: Sequence[Statement]) -> int | None:
     """Return the line of the user's script that an error of Flink is about; None when it can't be told.
 
-    Flink's own "line N" counts in the script, because statements are sent padded; else the runner names the statement.
+    Flink's own "line N" counts in the script, because statements are sent padded; else it names a table, or the runner names
+    the statement.
     """
     if found := re.search(r"[Ll]ine (\d+),? [Cc]olumn", summary) or re.search(r"at line (\d+)", summary):
         return int(found.group(1))
-    if (found := re.search(r"Statement (\d+): ", trace)) and int(found.group(1)) <= len(statements):
-        return statements[int(found.group(1)) - 1].line
+    if found := re.search(r"From line (\d+), column", trace):
+        return int(found.group(1))
+    named = _statement_of_table(f"{summary}\n{trace}", statements)
+    if named is None and (found := re.search(r"Statement (\d+): ", trace)):
+        named = next(iter(statements[int(found.group(1)) - 1 :]), None)
+    if named is None and "The main method caused an error" in trace and "Failed to execute job" not in trace:
+        # It was compiling, so it is about what is to run; where that is only one statement, it can be told.
+        inserts = [one for one in statements if one.kind == "insert"]
+        named = inserts[0] if len(inserts) == 1 else None
+    return named.line if named else None
+
+
+# What Flink says of a table -> the statement that is to blame: the one that creates it, or the one that writes into it.
+BLAMED = {
+    r"Unable to create a (?:source for reading|sink for writing) table '([^']+)'": r"CREATE\s.*?TABLE\s+",
+    r"(?:query result and sink for|Table sink) '([^']+)'": r"INSERT\s+(?:INTO|OVERWRITE)\s+",
+}
+
+
+def _statement_of_table(text: str, statements: Sequence[Statement]) -> Statement | None:
+    for words, begins in BLAMED.items():
+        if found := re.search(words, text):
+            table = re.escape(found.group(1).rpartition(".")[2])
+            pattern = re.compile(rf"{begins}(?:IF\s+NOT\s+EXISTS\s+)?(?:[\w`]+\.)*`?{table}`?(?!\w)", re.IGNORECASE)
+            return next((one for one in statements if pattern.match(one.text)), None)
     return None

@@ -9,6 +9,7 @@ import pytest
 from clusters.engine import Statement
 from jobs import advice, known_errors
 from jobs.models import Problem
+from jobs.remedies import AT_ITS_LINE, BUTTONS
 
 # As Flink 2.2.1 says them.
 WORDS = {
@@ -40,7 +41,7 @@ WORDS = {
     "IllegalArgumentException: Unrecognized checkpoint version number: 6": "The snapshot comes from a newer Flink",
     "Checkpoint triggering task x is not being executed. Not all required tasks are currently running.": "Not all tasks run",
     "ResourceManagerException: TaskManager with id tm-b is no longer reachable.": "A TaskManager was lost",
-    "java.lang.OutOfMemoryError: unable to create new native thread": "Out of memory",
+    "java.lang.OutOfMemoryError: Requested array size exceeds VM limit": "Out of memory",
     "TimeoutException: Timeout expired while fetching topic metadata": "Kafka can't be reached",
     "CommunicationsException: Communications link failure": "The database connection is broken",
     "SaslAuthenticationException: Authentication failed: Invalid username or password": "Kafka refuses the login",
@@ -106,6 +107,31 @@ WORDS = {
     "UnknownHostException: db.internal": "A host name is unknown",
     "ConnectException: Connection refused": "The connection was refused",
     "SocketException: Connection reset by peer": "The connection was reset",
+    "CommitFailedException: Offset commit cannot be completed since the consumer is not part of an active group for auto partition assignment": "The consumer group lost its place",
+    "NotLeaderOrFollowerException: For requests intended only for the leader, this error indicates that the broker is not the current leader.": "The Kafka partition has no leader",
+    "IOException: Could not find schema with id 7 in registry": "The schema registry does not answer as needed",
+    "SQLNonTransientConnectionException: Public Key Retrieval is not allowed": "MySQL hides its public key",
+    'PSQLException: FATAL: no pg_hba.conf entry for host "10.0.0.5", user "flink", database "shop", no encryption': "PostgreSQL does not let this host in",
+    "PSQLException: ERROR: logical decoding requires wal_level >= logical": "PostgreSQL is not set up for CDC",
+    "PacketTooBigException: Packet for query is too large (5,000,000 > 4,194,304).": "The row is too large for MySQL",
+    "PSQLException: ERROR: permission denied for table orders": "The user lacks a right in the database",
+    'PSQLException: ERROR: column "amount" of relation "orders" does not exist': "A column is missing in the database",
+    "ValidationException: To use incremental snapshot, 'scan.incremental.snapshot.chunk.key-column' must be set when the table doesn't have primary keys.": "The CDC table has no primary key",
+    "AmazonS3Exception: Please reduce your request rate. (Service: Amazon S3; Status Code: 503; Error Code: SlowDown)": "The object storage slows down",
+    "SaslException: GSS initiate failed [Caused by GSSException: No valid credentials provided (Mechanism level: Failed to find any Kerberos tgt)]": "Kerberos refuses the login",
+    'AccessControlException: Permission denied: user=flink, access=WRITE, inode="/data":hdfs:hdfs:drwxr-xr-x': "HDFS denies access",
+    "DSQuotaExceededException: The DiskSpace quota of /data is exceeded: quota = 10 B": "The quota of HDFS is used up",
+    "FileSystemException: /data/x: Too many open files": "Too many open files",
+    "OutOfMemoryError: unable to create native thread: possibly out of memory or process/resource limits reached": "No more threads",
+    "IOException: The rpc invocation size 11000000 exceeds the maximum pekko framesize.": "A message between Flink's processes is too large",
+    "FlinkRuntimeException: Task did not exit gracefully within 180 + seconds.": "A task did not react to its cancellation",
+    "RocksDBException: While open a file for appending: /data/db/000012.sst": "RocksDB reports an error",
+    "KeeperException$ConnectionLossException: KeeperErrorCode = ConnectionLoss for /flink": "ZooKeeper can't be reached",
+    "InvalidProgramException: com.acme.Client@1b2c is not serializable. The object probably contains or references non serializable fields.": "Something can't be serialized",
+    "ValidationException: Invalid data type of time field for watermark definition. The field must be of type TIMESTAMP(p) or TIMESTAMP_LTZ(p)": "The watermark is not on a timestamp",
+    "SqlValidatorException: Unknown target column 'nosuch'": "The sink's columns are named wrongly",
+    "DateTimeParseException: Text 'abc' could not be parsed at index 0": "A date or time can't be read",
+    "IllegalArgumentException: Could not parse value 'many' for key 'rows-per-second'.": "An option has a value that is not understood",
 }
 
 
@@ -117,10 +143,33 @@ def test_it_recognizes_flinks_words(words: str, title: str) -> None:
     assert found.summary == words
 
 
+# What the real Flink said to tests/test_real_errors.py, as that recorded it.
+TRACES = sorted((Path(__file__).parent / "traces").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+def test_it_recognizes_recorded_traces(path: Path) -> None:
+    title, _empty, words = path.read_text().split("\n", 2)
+    assert advice.explain(Problem(code="flink", summary=words.partition("\n\n")[0], trace=words)).title == title
+
+
+def test_there_are_traces_and_nothing_of_a_machine_in_them() -> None:
+    assert len(TRACES) >= 30
+    assert not [path.name for path in TRACES if re.search(r"/work/|/root/|/home/|/tmp/", path.read_text())]
+
+
 def test_every_entry_has_a_sample_and_a_title_of_its_own() -> None:
     titles = [entry.title for entry in known_errors.FLINK]
     assert set(WORDS.values()) == set(titles)
-    assert len(titles) == len(set(titles)) >= 65
+    assert len(titles) == len(set(titles)) >= 110
+
+
+def test_what_is_offered_can_be_clicked() -> None:
+    """An entry names only buttons that there are, and every button is named by one."""
+    named = {act for entry in [*known_errors.FLINK, *known_errors.OWN.values()] for act in entry.acts}
+    assert named == set(BUTTONS) - {AT_ITS_LINE}
+    helpless = [entry.title for entry in [*known_errors.FLINK, *known_errors.OWN.values()] if not entry.acts]
+    assert len(helpless) <= 8, "most entries have something to click"
 
 
 def test_unknown_words_are_shown_as_they_are() -> None:
@@ -152,3 +201,17 @@ def test_the_line_is_flinks_own_or_that_of_the_statement() -> None:
         advice.line_of("Different number of columns.", "RuntimeException: Statement 2: Column types…", statements) == 7
     )
     assert advice.line_of("Something else", "", statements) is None
+
+
+def test_the_line_is_that_of_the_table_or_of_the_only_statement() -> None:
+    create = Statement("other", "CREATE TEMPORARY TABLE IF NOT EXISTS `my`.`snk` (id INT)", 2)
+    insert = Statement("insert", "INSERT INTO db.snk SELECT 1", 7)
+    other = Statement("insert", "INSERT INTO snk2 SELECT 1", 9)
+    blame = "The main method caused an error: Unable to create a sink for writing table 'c.d.snk'."
+    assert advice.line_of("Could not find any factory", blame, [create, other, insert]) == 2
+    assert advice.line_of("Table sink 'c.d.snk' doesn't support it", "", [create, other, insert]) == 7
+    assert advice.line_of("x", "The main method caused an error: no", [create, insert]) == 7
+    assert advice.line_of("x", "The main method caused an error: no", [create, insert, other]) is None
+    started = "The main method caused an error: Failed to execute sql\nCaused by: Failed to execute job 'x'"
+    assert advice.line_of("x", started, [create, insert]) is None
+    assert advice.line_of("x", "From line 4, column 16 to line 4, column 21: Object 'x' not found", []) == 4
