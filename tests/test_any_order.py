@@ -36,6 +36,7 @@ from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation, OperationStep, Run, Snapshot
 from jobs.operations import record
+from jobs.operations.back_off import BUDGET
 from jobs.operations.record import true_status
 from jobs.states import ASKING_STEPS, Action, RunEnd, Status, Step, status_after
 from tests.fake_flink import OVER, FakeFlink
@@ -67,8 +68,14 @@ DEEDS = [
     "hide",
     "restart",
     "wipe",
+    "recover",
+    "switch",
 ]
-CAUSES = ["java.io.IOException: disk full", "java.lang.ArithmeticException: / by zero"]
+CAUSES = [
+    "java.io.IOException: disk full",
+    "java.lang.ArithmeticException: / by zero",
+    "org.apache.flink.util.StateMigrationException: For heap backends, the new state serializer must not be incompatible",
+]
 
 
 class Died(BaseException):
@@ -92,7 +99,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.endpoint = job.endpoint_id
         FlinkEndpoint.objects.filter(pk=job.endpoint_id).update(rest_url=self.fake.url)
         Cluster.objects.update(snapshot_directory=self.directory.as_uri())
-        self.options.LOST_AFTER_SECONDS = 1_000_000
+        self.options.LOST_AFTER_SECONDS = self.options.LOST_AFTER_WITHOUT_HA_SECONDS = 1_000_000
         self.versions = dict(job.versions.values_list("number", "sql"))
         self.wiped = 0  # how many submissions died with their JobManager
         self.hidden: dict[str, Any] = {}  # jobs that a JobManager has not brought back yet
@@ -195,11 +202,26 @@ class AnyOrder(RuleBasedStateMachine):
             finally:
                 self.busy.discard("watch")
 
-    @rule(who=st.sampled_from(["perform", "watch"]))
+    def recover(self) -> None:
+        """Be a tick and the worker it wakes, after the back-off."""
+        if "recover" not in self.busy:
+            self.busy.add("recover")
+            try:
+                Job.objects.exclude(recover_at=None).update(recover_at=timezone.now() - timedelta(seconds=1))
+                for pk in operations.due_recoveries():
+                    operations.recover(pk)
+            finally:
+                self.busy.discard("recover")
+
+    @rule(on=st.booleans())
+    def people_switch_recovery(self, on: bool) -> None:
+        self.click(lambda: operations.switch_recovery(self.user, self.job, on))
+
+    @rule(who=st.sampled_from(["perform", "watch", "recover"]))
     def somebody_works(self, who: str) -> None:
         getattr(self, who)()
 
-    @rule(who=st.sampled_from(["perform", "watch"]), statement=st.integers(1, 25))
+    @rule(who=st.sampled_from(["perform", "watch", "recover"]), statement=st.integers(1, 25))
     def somebody_dies_at_a_statement(self, who: str, statement: int) -> None:
         with dying_at(statement):
             getattr(self, who)()
@@ -226,6 +248,8 @@ class AnyOrder(RuleBasedStateMachine):
             "hide": self.flink_hides_jobs,
             "restart": lambda: self.flink_restarts(True),
             "wipe": lambda: self.flink_restarts(False),
+            "recover": self.recover,
+            "switch": lambda: self.people_switch_recovery(False),
         }
         self.between = (call, answered, deeds[what])
         try:
@@ -288,12 +312,14 @@ class AnyOrder(RuleBasedStateMachine):
     # --- Flink ---
 
     @rule(
-        state=st.sampled_from(["FAILED", "FINISHED", "CANCELED", "RESTARTING", "RUNNING"]), tasks_up=st.integers(0, 1)
+        state=st.sampled_from(["FAILED", "FINISHED", "CANCELED", "RESTARTING", "RUNNING"]),
+        tasks_up=st.integers(0, 1),
+        cause=st.sampled_from(CAUSES),
     )
-    def flink_job_changes(self, state: str, tasks_up: int) -> None:
+    def flink_job_changes(self, state: str, tasks_up: int, cause: str = CAUSES[1]) -> None:
         for job_id in self.alive()[:1]:
             if state in ("FAILED", "RESTARTING"):
-                self.fake.fail_job(job_id, CAUSES[1], state=state)
+                self.fake.fail_job(job_id, cause, state=state)
             else:
                 self.fake.set_state(job_id, state, tasks_up if state == "RUNNING" else None)
 
@@ -386,13 +412,25 @@ class AnyOrder(RuleBasedStateMachine):
             last = Operation.objects.filter(run=run).order_by("pk").last()
             assert last
             if last.action == Action.RUN:
-                late = OperationStep.objects.filter(operation=last, event="too-late").exists()
+                late = OperationStep.objects.filter(operation=last, event__in=["too-late", "hopeless"]).exists()
                 assert last.cancelled_by_id or late or run.ended_at
             elif last.action == Action.STOP and last.snapshot:
                 assert run.ended_at, "G4"
                 assert last.snapshot.state == "completed", "G4"
             else:
                 assert run.ended_at or last.action == Action.STOP
+
+    @invariant()
+    def the_console_acts_within_its_budget_and_on_broken_jobs_only(self) -> None:
+        job = self.job
+        automatic = Operation.objects.filter(job=self.pk, params__automatic=True)
+        assert automatic.count() <= BUDGET
+        if job.recover_at:
+            assert job.auto_recovery
+            assert not job.is_busy
+            assert job.status == Status.FAILED
+            assert job.current_run
+            assert job.current_run.ended_at
 
     @invariant()
     def g7_versions_stay(self) -> None:
@@ -464,7 +502,9 @@ class AnyOrder(RuleBasedStateMachine):
             assert run.tasks_up == one.tasks_up
             return
         assert run.ended_at, "G6"
-        assert job.status == status_after(RunEnd(run.end)), "G6"
+        # What the console began to mend a job and could not leaves it as broken as it was.
+        automatic = Operation.objects.filter(run=run, action=Action.RUN, requested_by=None).exists()
+        assert job.status == status_after(RunEnd(run.end)) or (automatic and job.status == Status.FAILED), "G6"
         if one and run.flink_job_id not in self.doubtful:
             ends = {
                 "FAILED": ["failed"],

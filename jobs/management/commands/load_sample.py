@@ -126,7 +126,9 @@ def make_workspace(cluster: Cluster, developer: User) -> None:
     variables.create(developer, workspace, "data", settings.DATA_DIRECTORY.as_uri(), is_hidden=False, description=told)
     make_job(developer, workspace, cluster, "city-temperatures", {"checkpoint_interval_seconds": 10}, "First version")
     no_restart = {"properties": {"restart-strategy.type": "none"}}
-    make_job(developer, workspace, cluster, "fails-with-zero", no_restart, "Divides by zero at the fifth row")
+    failing = make_job(developer, workspace, cluster, "fails-with-zero", no_restart, "Divides by zero at the fifth row")
+    # So that its failure stays to be looked at.
+    operations.switch_recovery(developer, failing, on=False)
     make_job(developer, workspace, cluster, "draft-with-error", {}, None)
 
 
