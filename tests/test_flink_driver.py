@@ -127,3 +127,22 @@ Sink schema:  [a: INT, b: INT]
 def test_file_uris_have_one_spelling() -> None:
     assert plain_path("file:///a/b/") == plain_path("file:/a/b") == "/a/b"
     assert plain_path("s3://bucket/a") == "s3://bucket/a"
+
+
+def test_the_newest_checkpoint_is_one_that_is_kept_and_has_a_path(
+    engine: FlinkEngine, fake: FakeFlink, tmp_path: Path
+) -> None:
+    engine.submit(submission())
+    assert engine.newest_checkpoint(ID) is None
+    fake.complete_checkpoint(ID, "<checkpoint-not-externally-addressable>")
+    assert engine.newest_checkpoint(ID) is None
+    fake.complete_checkpoint(ID, "s3://bucket/checkpoints/1/chk-2")
+    fake.complete_checkpoint(ID, "s3://bucket/checkpoints/1/chk-3")
+    fake.jobs[ID].checkpoints[0]["discarded"] = True
+    engine.savepoint(ID, tmp_path.as_uri(), "1" * 32)
+    found = engine.newest_checkpoint(ID)
+    assert found
+    assert (found.location, found.size_bytes) == ("s3://bucket/checkpoints/1/chk-2", 1024)
+    assert found.completed_at >= found.triggered_at
+    with pytest.raises(NotFound):
+        engine.newest_checkpoint("f" * 32)

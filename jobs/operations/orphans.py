@@ -2,10 +2,7 @@
 
 import logging
 import re
-from itertools import islice
 from pathlib import Path
-
-from django.utils import timezone
 
 from clusters.models import Cluster
 from jobs.models import Job, Snapshot
@@ -17,26 +14,20 @@ Source, State = Snapshot.Source, Snapshot.State
 
 OURS = re.compile(r"svp-[a-z0-9]{8}")
 JOBS_A_TURN = 200
-TURN_SECONDS = 600
 
 
-def find_all_orphans() -> None:
-    """Look through the snapshot directories that we can see: so many jobs of each cluster a turn, the next ones in the next turn."""
+def find_all_orphans(turn: int, jobs: int = JOBS_A_TURN) -> None:
+    """Look through the snapshot directories that we can see: so many `jobs` of each cluster, the next ones in the next turn."""
     for cluster in Cluster.objects.all():
-        serials = _turn(local_path(cluster.snapshot_directory))
-        for job in Job.objects.filter(cluster=cluster, serial__in=serials, deleted_at=None).select_related("cluster"):
+        names = sorted(_names(local_path(cluster.snapshot_directory)))
+        turns = -(-len(names) // jobs) or 1
+        first = turn % turns * jobs
+        found = Job.objects.filter(cluster=cluster, serial__in=names[first : first + jobs], deleted_at=None)
+        for job in found.select_related("cluster"):
             try:
                 find_orphans(job)
             except OSError:
                 log.exception("Could not look through the snapshots of %s", job.serial)
-
-
-def _turn(root: Path | None) -> list[str]:
-    """Return the job folders whose turn it is; the clock tells it, so nobody has to remember."""
-    names = sorted(_names(root))
-    turns = -(-len(names) // JOBS_A_TURN) or 1
-    start = int(timezone.now().timestamp()) // TURN_SECONDS % turns * JOBS_A_TURN
-    return list(islice(names, start, start + JOBS_A_TURN))
 
 
 def _names(directory: Path | None) -> list[str]:
