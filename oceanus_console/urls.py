@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("workspaces.urls")),
     path("", include("clusters.urls")),
     path("", include("jobs.urls")),
+    path("", include("api.urls")),
     path("password/", sign_in.ChangePassword.as_view(), name="password"),
     path("admin/login/", sign_in.admin_door, name="admin-door"),
     path("admin/", admin.site.urls),

@@ -25,6 +25,7 @@ from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api import forms as api_forms
 from clusters import connection
 from clusters.forms import BindForm, ClusterForm, EndpointForm
 from clusters.models import FlinkEndpoint
@@ -84,7 +85,7 @@ quiet = settings(
 
 def field_names() -> list[str]:
     """Return all names that a form or a template knows, and some that none does."""
-    modules = [job_forms, folder_forms, batch_forms, workspace_forms]
+    modules = [api_forms, job_forms, folder_forms, batch_forms, workspace_forms]
     kinds = [one for module in modules for one in vars(module).values() if isinstance(one, type)]
     kinds += [ClusterForm, EndpointForm, BindForm]
     names = {name for one in kinds if issubclass(one, forms.BaseForm) for name in getattr(one, "base_fields", {})}

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from api.keys import make_key
 from clusters.models import Cluster
 from jobs import operations
 from jobs.models import Job
@@ -44,6 +45,7 @@ class Who(Enum):
     SEE = "the members of the workspace"
     OPERATE = "its developers and admins"
     MANAGE = "its admins"
+    OWN = "whoever it belongs to; for others it does not exist"
     RULE = "super admins"
 
 
@@ -83,6 +85,10 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "edit-endpoint": RULE,
     "remove-endpoint": RULE,
     "test-endpoint": (Who.NOBODY, Who.RULE),
+    # One's own access keys.
+    "access-keys": (Who.SIGNED_IN, Who.NOBODY),
+    "new-access-key": (Who.SIGNED_IN, Who.SIGNED_IN),
+    "revoke-access-key": (Who.OWN, Who.OWN),
     # Jobs of a workspace.
     "jobs": LOOK,
     "poll-jobs": LOOK,
@@ -132,12 +138,12 @@ OPEN = {"login", "admin-door", "logout", "set_language", "healthz"}
 VISITORS = {
     "stranger": set(),
     "viewer": {Who.SIGNED_IN, Who.SEE},
-    "developer": {Who.SIGNED_IN, Who.SEE, Who.OPERATE},
+    "developer": {Who.SIGNED_IN, Who.SEE, Who.OPERATE, Who.OWN},
     "admin": {Who.SIGNED_IN, Who.SEE, Who.OPERATE, Who.MANAGE},
     "root": {Who.SIGNED_IN, Who.SEE, Who.OPERATE, Who.MANAGE, Who.RULE},
 }
 # Addresses that lead to one workspace or to what belongs to it: a stranger must not learn that it exists.
-OWNED = tuple(f"{what}/<slug:serial>/" for what in ("spaces", "jobs", "clusters", "folders", "batches"))
+OWNED = tuple(f"{what}/<slug:serial>/" for what in ("spaces", "jobs", "clusters", "folders", "batches", "access-keys"))
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,7 @@ def world(console: Console, workspace: Workspace, vera: User, charlie: User, roo
         ("jobs", "serial"): console.job.serial,
         ("folders", "serial"): operations.create_folder(workspace, "risk", None).serial,
         ("batches", "serial"): batch.serial,
+        ("access-keys", "serial"): make_key(console.user, "a script")[0].serial,
         ("batch", "action"): "run",
         ("versions", "number"): 1,
         ("next", "number"): 1,
@@ -214,7 +221,7 @@ def expected(address: Address, method: str, may: set[Who]) -> set[int]:
     if rule in may or rule == Who.SIGNED_IN:
         # Shown, done, nothing new, gone elsewhere, in conflict, or the form lacks something.
         return {200, 204, 302, 409, 422}
-    return {404} if address.is_owned and Who.SEE not in may else {403}
+    return {404} if rule == Who.OWN or (address.is_owned and Who.SEE not in may) else {403}
 
 
 def ask(client: Client, method: str, path: str, data: dict[str, Any] | None = None, **headers: Any) -> Any:
