@@ -158,6 +158,9 @@ class Engine(Protocol):
     def job(self, job_id: str) -> JobSight:
         """Look at one job. Raise NotFound."""
 
+    def look(self, path: str) -> str:
+        """Return the engine's own answer, JSON as it came, about a path of its API that only looks. Raise NotFound, Refused."""
+
     def check(self, submission: Submission) -> None:
         """Let the engine compile the job without starting it. Raise Refused."""
 

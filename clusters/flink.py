@@ -100,6 +100,12 @@ class FlinkEngine:
                 ended_at=_moment(data.get("end-time")),
             )
 
+    def look(self, path: str) -> str:
+        status, body = self._request("GET", path, read_seconds=LOOK_SECONDS)
+        if status >= 300:
+            _read(status, body)
+        return body.decode(errors="replace")
+
     def failure(self, job_id: str) -> Failure:
         data = self._get(f"/jobs/{job_id}/exceptions?maxExceptions=3")
         with _understanding(data):
@@ -204,6 +210,9 @@ class FlinkEngine:
         return self._send(method, path, read_seconds=read_seconds, json=body)
 
     def _send(self, method: str, path: str, *, read_seconds: float, **content: Any) -> dict[str, Any]:
+        return _read(*self._request(method, path, read_seconds=read_seconds, **content))
+
+    def _request(self, method: str, path: str, *, read_seconds: float, **content: Any) -> tuple[int, bytes]:
         if content.get("json", ...) is None:
             del content["json"]
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
@@ -213,7 +222,7 @@ class FlinkEngine:
             raise Unreachable(str(error)) from error
         except urllib3.exceptions.HTTPError as error:
             raise Unanswered(f"{type(error).__name__}: {error}") from error
-        return _read(answer.status, answer.data)
+        return answer.status, answer.data
 
 
 def _read(status: int, body: bytes) -> Any:

@@ -42,6 +42,8 @@ class Action(TextChoices):
     MOVE = "move", pgettext_lazy("act", "Move")
     RENAME = "rename", pgettext_lazy("act", "Rename")
     RECOVERY = "recovery", pgettext_lazy("act", "Switch auto recovery")
+    DESCRIBE = "describe", pgettext_lazy("act", "Describe")
+    DELETE_VERSION = "delete-version", pgettext_lazy("act", "Delete version")
 
 
 ANY = frozenset(Status)
@@ -72,6 +74,8 @@ TABLE: dict[Action, Rule] = {
     Action.MOVE: Rule(ANY, None, ""),
     Action.RENAME: Rule(ANY, None, ""),
     Action.RECOVERY: Rule(ANY, None, ""),
+    Action.DESCRIBE: Rule(ANY, None, ""),
+    Action.DELETE_VERSION: Rule(ANY, None, ""),
     Action.CANCEL: Rule(
         frozenset({Status.OPERATING}), Status.OPERATING, _("There is no operation under way that could be cancelled.")
     ),
@@ -113,6 +117,8 @@ class RunEnd(TextChoices):
     """How a run ended. Empty while it is not over."""
 
     STOPPED = "stopped", pgettext_lazy("run", "Stopped")
+    # Stopped with a snapshot, through the API, to be resumed from it.
+    PAUSED = "paused", pgettext_lazy("run", "Paused")
     FINISHED = "finished", pgettext_lazy("run", "Finished")
     CANCELLED = "cancelled", pgettext_lazy("run", "Cancelled")
     FAILED = "failed", pgettext_lazy("run", "Failed")
@@ -122,4 +128,6 @@ class RunEnd(TextChoices):
 
 def status_after(end: RunEnd) -> Status:
     """Return what a job is once its run has ended so (the rule of the true state)."""
+    if end == RunEnd.PAUSED:
+        return Status.PAUSED
     return Status.FAILED if end in (RunEnd.FAILED, RunEnd.LOST) else Status.STOPPED

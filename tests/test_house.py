@@ -86,7 +86,7 @@ def test_every_act_has_a_rule_and_every_status_a_way_out() -> None:
 
 
 def test_every_end_of_a_run_leads_to_a_status() -> None:
-    assert {status_after(end) for end in RunEnd} == {Status.STOPPED, Status.FAILED}
+    assert {status_after(end) for end in RunEnd} == {Status.STOPPED, Status.PAUSED, Status.FAILED}
 
 
 def test_every_state_of_flink_is_known() -> None:

@@ -74,6 +74,7 @@ class Job(models.Model):
         Folder, models.PROTECT, related_name="jobs", null=True, blank=True, verbose_name=_("folder")
     )
     name = models.CharField(_("name"), max_length=49, validators=[valid_name])
+    description = models.CharField(_("description"), max_length=200, blank=True)
     type = models.CharField(pgettext_lazy("job", "type"), max_length=10, choices=Type.choices, default=Type.SQL)
     cluster = models.ForeignKey(Cluster, models.PROTECT, related_name="jobs", verbose_name=_("cluster"))
     endpoint = models.ForeignKey(FlinkEndpoint, models.PROTECT, related_name="jobs", verbose_name=_("Flink version"))
@@ -160,7 +161,17 @@ class Job(models.Model):
 
 # What may be asked for while another operation is open: these never touch Flink.
 FREE_WHILE_BUSY = frozenset(
-    {Action.SAVE, Action.PUBLISH, Action.COPY, Action.CANCEL, Action.MOVE, Action.RENAME, Action.RECOVERY}
+    {
+        Action.SAVE,
+        Action.PUBLISH,
+        Action.COPY,
+        Action.CANCEL,
+        Action.MOVE,
+        Action.RENAME,
+        Action.RECOVERY,
+        Action.DESCRIBE,
+        Action.DELETE_VERSION,
+    }
 )
 # A run that Flink was already asked to end can't be cancelled once more.
 CANCELLABLE_STEPS = frozenset({"submitting", "starting"})

@@ -12,18 +12,36 @@ from jobs.operations.batch import (
     run_from_snapshots,
 )
 from jobs.operations.copy import changes_of_copy, copy, name_of_copy, published_definition
-from jobs.operations.draft import Conflict, check, create_job, delete, publish, save_draft
-from jobs.operations.folders import change_folder, create_folder, delete_folder, move_job, path_of, rename_job
+from jobs.operations.draft import (
+    Conflict,
+    check,
+    create_job,
+    delete,
+    delete_version,
+    publish,
+    publish_definition,
+    save_draft,
+)
+from jobs.operations.folders import (
+    change_folder,
+    create_folder,
+    delete_folder,
+    describe_job,
+    move_job,
+    path_of,
+    rename_job,
+)
 from jobs.operations.orphans import find_all_orphans
 from jobs.operations.perform import perform
 from jobs.operations.record import Refusal, end
 from jobs.operations.recover import due_recoveries, recover, switch_recovery
-from jobs.operations.run import run, submission_of
-from jobs.operations.stop import cancel, snapshot, stop
+from jobs.operations.run import NotEnoughCu, run, submission_of
+from jobs.operations.stop import cancel, snapshot, snapshot_of_pause, stop
 from jobs.operations.watch import watch
 
 __all__ = [
     "Conflict",
+    "NotEnoughCu",
     "Refusal",
     "advance",
     "cancel",
@@ -36,6 +54,8 @@ __all__ = [
     "create_job",
     "delete",
     "delete_folder",
+    "delete_version",
+    "describe_job",
     "due_batches",
     "due_recoveries",
     "end",
@@ -45,6 +65,7 @@ __all__ = [
     "path_of",
     "perform",
     "publish",
+    "publish_definition",
     "published_definition",
     "recover",
     "rename_job",
@@ -54,6 +75,7 @@ __all__ = [
     "run_from_snapshots",
     "save_draft",
     "snapshot",
+    "snapshot_of_pause",
     "stop",
     "submission_of",
     "switch_recovery",

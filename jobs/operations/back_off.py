@@ -73,4 +73,7 @@ def is_automatic(run: Run) -> bool:
 def came_to_nothing(run: Run) -> bool:
     """Tell whether the console began `run` to mend the job, and failed."""
     begun = Operation.objects.filter(run=run, action=Action.RUN, params__automatic=True)
-    return run.end not in (RunEnd.STOPPED, RunEnd.FINISHED) and begun.filter(outcome=Outcome.FAILED).exists()
+    return (
+        run.end not in (RunEnd.STOPPED, RunEnd.PAUSED, RunEnd.FINISHED)
+        and begun.filter(outcome=Outcome.FAILED).exists()
+    )

@@ -120,6 +120,7 @@ def _new_job(
                 endpoint=endpoint_for_copy(source, cluster),
                 status=status,
                 last_version_number=1 if version else 0,
+                description=source.description,
                 auto_recovery=source.auto_recovery,
                 created_by_id=user.pk,
             )

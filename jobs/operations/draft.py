@@ -39,6 +39,7 @@ def create_job(
     cluster: Cluster,
     endpoint: FlinkEndpoint,
     folder: Folder | None = None,
+    description: str = "",
 ) -> Job:
     """Create an empty job. Raise Refusal for a taken name or a cluster of other workspaces (G8)."""
     try:
@@ -48,7 +49,13 @@ def create_job(
             if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:
                 raise Refusal(_("This cluster is not bound to the workspace."))
             job = Job.objects.create(
-                workspace=workspace, name=name, cluster=cluster, endpoint=endpoint, folder=folder, created_by_id=user.pk
+                workspace=workspace,
+                name=name,
+                cluster=cluster,
+                endpoint=endpoint,
+                folder=folder,
+                description=description,
+                created_by_id=user.pk,
             )
             record_done(job, Action.CREATE, user, name=name, cluster=cluster.name, flink_version=endpoint.flink_version)
     except IntegrityError as error:
@@ -80,9 +87,27 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -
 def publish(user: Visitor, job: Job, note: str) -> Version:
     """Publish the saved draft as the next version. Raise Refusal for a draft that can't be taken apart."""
     job = lock_job(job, Action.PUBLISH)
+    return _published(user, job, Draft.objects.get(job=job), note)
+
+
+@transaction.atomic
+def publish_definition(user: Visitor, job: Job, values: dict[str, Any], note: str) -> Version:
+    """Publish a definition that comes whole, from a program, as the next version. Raise Refusal.
+
+    The draft follows it when nobody has anything in it that is not published: when there was none, or it was as the latest
+    version is. Else it stays as it is, so that nobody's work is overwritten unseen.
+    """
+    job = lock_job(job, Action.SAVE)
+    draft, latest = Draft.objects.filter(job=job).first(), job.versions.first()
+    if draft is None or (latest and draft.values() == latest.values()):
+        draft = save_draft(user, job, draft.revision if draft else 0, values)
+        job = lock_job(job, Action.PUBLISH)
+    return _published(user, job, Draft(job=job, **values), note)
+
+
+def _published(user: Visitor, job: Job, draft: Draft, note: str) -> Version:
     if not note.strip():
         raise Refusal(_("A version note is required."))
-    draft = Draft.objects.get(job=job)
     try:
         refuse_unknown(draft.sql, draft.properties, job.workspace_id)
     except ScriptError as error:
@@ -96,6 +121,19 @@ def publish(user: Visitor, job: Job, note: str) -> Version:
     update_job(job.pk, last_version_number=number, updated_at=timezone.now(), **status)
     record_done(job, Action.PUBLISH, user, version=number, note=version.note)
     return version
+
+
+@transaction.atomic
+def delete_version(user: Visitor, version: Version) -> None:
+    """Delete a version that never ran; its number is not given again. Raise Refusal for one that runs or ran (G7, G9)."""
+    job = lock_job(version.job, Action.DELETE_VERSION)
+    if job.online_number == version.number:
+        raise Refusal(_("Version %(number)s runs, so it can't be deleted."), number=version.number)
+    if version.runs.exists():
+        raise Refusal(_("Version %(number)s has run. The record tells of it, so it stays."), number=version.number)
+    version.delete()
+    update_job(job.pk, updated_at=timezone.now())
+    record_done(job, Action.DELETE_VERSION, user, version=version.number, note=version.note)
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Folder, Job
-from jobs.operations.record import Refusal, record_done, update_job
+from jobs.operations.record import Refusal, lock_job, record_done, update_job
 from jobs.states import Action
 from workspaces.models import Visitor, Workspace
 
@@ -80,6 +80,16 @@ def rename_job(user: Visitor, job: Job, name: str) -> Job:
         raise Refusal(_("There is already a job with this name in the workspace.")) from error
     job.name = name
     record_done(job, Action.RENAME, user, before=old, after=name)
+    return job
+
+
+@transaction.atomic
+def describe_job(user: Visitor, job: Job, description: str) -> Job:
+    """Give a job another description. Allowed in any state. Raise Refusal."""
+    job = lock_job(job, Action.DESCRIBE)
+    update_job(job.pk, description=description, updated_at=timezone.now())
+    record_done(job, Action.DESCRIBE, user, description=description)
+    job.description = description
     return job
 
 

@@ -15,8 +15,9 @@ from jobs.operations.copy import Change, changes_of_copy
 from jobs.operations.draft import problem_in_script
 from jobs.operations.record import Refusal
 from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
-from jobs.sql import ScriptError, split
+from jobs.sql import ScriptError
 from jobs.states import Action
+from jobs.variables import refuse_unknown
 from workspaces.models import Workspace
 
 
@@ -136,7 +137,7 @@ def _look_closer(line: Line, action: Action, cluster: Cluster | None) -> None:
         line.why_not = _("It is not yet known whether the last run is over. Try again when the cluster answers.")
     elif action == Action.PUBLISH and (draft := getattr(job, "draft", None)):
         try:
-            split(draft.sql)
+            refuse_unknown(draft.sql, draft.properties, job.workspace_id)
         except ScriptError as error:
             line.why_not = advice.explain(problem_in_script(error)).cause
     elif action == Action.COPY and cluster:

@@ -91,6 +91,10 @@ def _refuse_unless_usable(job: Job, snapshot: Snapshot) -> None:
         raise Refusal(_("This cluster does not support starting from a chosen snapshot. It must be upgraded first."))
 
 
+class NotEnoughCu(Refusal):
+    """Say that a run does not fit on its cluster now."""
+
+
 def _refuse_unless_fit(job: Job, version: Version) -> None:
     if job.live_run:
         raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
@@ -103,7 +107,7 @@ def _refuse_unless_fit(job: Job, version: Version) -> None:
         raise Refusal(_("The cluster is under maintenance: %(reason)s"), reason=cluster.maintenance_reason)
     used = Run.objects.filter(endpoint__cluster=cluster, ended_at=None).aggregate(cu=Sum("cu"))["cu"] or 0
     if used + version.cu > cluster.total_cu:
-        raise Refusal(
+        raise NotEnoughCu(
             _("Not enough CU on the cluster: the run needs %(needs)s CU, %(free)s of %(total)s CU are free."),
             needs=version.cu,
             free=cluster.total_cu - used,

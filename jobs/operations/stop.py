@@ -31,12 +31,26 @@ from workspaces.models import Visitor
 
 
 @transaction.atomic
-def stop(user: Visitor, job: Job, with_snapshot: bool) -> Operation:
-    """Ask for the job's end, after a snapshot if asked for. Raise Refusal."""
+def stop(user: Visitor, job: Job, with_snapshot: bool, pause: bool = False) -> Operation:
+    """Ask for the job's end, after a snapshot if asked for. Raise Refusal.
+
+    With `pause` the job ends as paused instead of stopped, to be resumed from its snapshot; that takes one.
+    """
+    assert with_snapshot or not pause, "a pause keeps the state"
     job = lock_job(job, Action.STOP)
     fields: dict[str, Any] = {"snapshot": _new_snapshot(job, Snapshot.Source.STOP)} if with_snapshot else {}
     params = {"with_snapshot": with_snapshot} | ({"snapshot": fields["snapshot"].serial} if with_snapshot else {})
+    params |= {"pause": True} if pause else {}
     return open_operation(job, Action.STOP, user, Step.ASKING, run=job.current_run, params=params, **fields)
+
+
+def snapshot_of_pause(job: Job) -> Snapshot | None:
+    """Return the snapshot that a paused job was paused with; None when it is not there any more."""
+    run = job.current_run
+    if run is None or run.end != RunEnd.PAUSED:
+        return None
+    pauses = run.operations.filter(action=Action.STOP, params__pause=True, outcome=Outcome.SUCCEEDED)
+    return run.snapshots.filter(operations__in=pauses, state=Snapshot.State.COMPLETED).first()
 
 
 @transaction.atomic
@@ -198,10 +212,10 @@ def settle_end(operation: Operation, engine: Engine, sight: JobSight | None, is_
     run = operation.run
     assert run is not None
     if is_gone or (sight and sight.state == JobState.CANCELED):
-        _end_as_asked(operation, RunEnd.STOPPED if operation.action == Action.STOP else RunEnd.CANCELLED)
+        _end_as_asked(operation, _end_by_stop(operation) if operation.action == Action.STOP else RunEnd.CANCELLED)
     elif sight and sight.state == JobState.FINISHED:
         with_snapshot = operation.action == Action.STOP and operation.snapshot_id
-        _end_as_asked(operation, RunEnd.STOPPED if with_snapshot else RunEnd.FINISHED)
+        _end_as_asked(operation, _end_by_stop(operation) if with_snapshot else RunEnd.FINISHED)
     elif sight and sight.state == JobState.FAILED:
         end(operation, Outcome.FAILED, failure_of(engine, run), RunEnd.FAILED)
     elif is_late(operation):
@@ -209,6 +223,13 @@ def settle_end(operation: Operation, engine: Engine, sight: JobSight | None, is_
         end(operation, Outcome.FAILED, problem("end-too-slow"))
     elif sight and sight.state not in ENDING_STATES and not operation.snapshot_id:
         _ask_again(operation, engine, run)
+
+
+def _end_by_stop(operation: Operation) -> RunEnd:
+    """Return how a job ended that was to be stopped: as paused only when that was asked for and its snapshot is complete."""
+    snapshot = operation.snapshot
+    is_kept = snapshot is not None and snapshot.state == Snapshot.State.COMPLETED
+    return RunEnd.PAUSED if operation.params.get("pause") and is_kept else RunEnd.STOPPED
 
 
 # Flink is at it: asking again would change nothing.

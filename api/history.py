@@ -1,0 +1,170 @@
+"""What happened to a job: its events, and the log of its starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from api.caller import Caller
+from api.errors import ApiError, Code
+from api.lookup import job_of
+from api.shapes import Many, Shape, Text, Whole
+from api.spelling import clock, milliseconds, seconds
+from jobs.advice import explain
+from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.states import Action, RunEnd
+
+# Of the product's types of events 11 and 21 are public; the others here continue its tens.
+STARTED, STOPPED, FAILED, SNAPSHOT_FAILED = "1", "11", "21", "31"
+DESCRIPTIONS = {
+    STARTED: _("The job has started"),
+    STOPPED: _("The job has stopped"),
+    FAILED: _("The job has failed"),
+    SNAPSHOT_FAILED: _("A snapshot has failed"),
+}
+BROKEN = (RunEnd.FAILED, RunEnd.LOST)
+LATEST_SECOND = 253_402_300_799  # the end of the year 9999
+TIME = Whole(required=True, least=0, most=LATEST_SECOND, code=Code.INVALID_TIMES)
+MILLISECOND = Whole(required=True, least=0, most=LATEST_SECOND * 1000, code=Code.INVALID_TIMES)
+
+DESCRIBE_JOB_EVENTS = Shape(
+    JobId=Text(required=True),
+    StartTimestamp=TIME,
+    EndTimestamp=TIME,
+    Types=Many(Text(), most=50),
+    RunningOrderIds=Many(Whole(least=0, most=2**31 - 1), most=100),
+    WorkSpaceId=Text(),
+    Limit=Whole(least=0, most=100, code=Code.INVALID_LIMIT),
+    Offset=Whole(least=0),
+)
+DESCRIBE_JOB_SUBMISSION_LOG = Shape(
+    JobId=Text(required=True),
+    StartTime=MILLISECOND,
+    EndTime=MILLISECOND,
+    RunningOrderId=Whole(least=0, most=2**31 - 1),
+    Keyword=Text(most=200),
+    Cursor=Text(most=20),
+    OrderType=Text(one_of=("", "asc", "desc")),
+    Limit=Whole(least=1, most=100, code=Code.INVALID_LIMIT),
+)
+
+
+def describe_job_events(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Tell of the starts, ends and failures of a job within a time, newest first."""
+    job = job_of(caller, asked)
+    since, until = _between(asked["StartTimestamp"], asked["EndTimestamp"])
+    runs = job.runs.filter(Q(started_at__range=(since, until)) | Q(ended_at__range=(since, until)))
+    if numbers := asked.get("RunningOrderIds"):
+        runs = runs.filter(number__in=numbers)
+    kept = list(runs.select_related("problem", "version").defer("problem__trace", "version__sql"))
+    events = [one for run in kept for one in _events_of(run)] + list(_failed_snapshots(job, since, until, numbers))
+    wanted = asked.get("Types")
+    within = [one for one in events if since <= one[0] <= until and (not wanted or one[1]["Type"] in wanted)]
+    within.sort(key=lambda one: one[0], reverse=True)
+    offset = asked.get("Offset", 0)
+    return {
+        "Events": [event for _at, event in within[offset : offset + asked.get("Limit", 20)]],
+        "RunningOrderIds": [] if numbers else [run.number for run in kept],
+        "TotalCount": len(within),
+        "Versions": [run.version.number for run in kept],
+    }
+
+
+Dated = tuple[datetime, dict[str, Any]]
+
+
+def _events_of(run: Run) -> Iterator[Dated]:
+    if run.started_at:
+        yield _event(run.started_at, STARTED, run)
+    if run.ended_at and (run.started_at or run.end in BROKEN):
+        yield _event(run.ended_at, FAILED if run.end in BROKEN else STOPPED, run, run.problem)
+
+
+def _failed_snapshots(job: Job, since: datetime, until: datetime, numbers: list[int] | None) -> Iterator[Dated]:
+    failed = job.snapshots.filter(state=Snapshot.State.FAILED, ended_at__range=(since, until))
+    if numbers:
+        failed = failed.filter(run__number__in=numbers)
+    for snapshot in failed.select_related("run", "problem").defer("problem__trace"):
+        if snapshot.ended_at:
+            yield _event(snapshot.ended_at, SNAPSHOT_FAILED, snapshot.run, snapshot.problem)
+
+
+def _event(at: datetime, kind: str, run: Run, problem: Problem | None = None) -> Dated:
+    told = explain(problem) if problem else None
+    event = {
+        "Type": kind,
+        "Description": str(DESCRIPTIONS[kind]),
+        "Timestamp": seconds(at),
+        "RunningOrderId": run.number,
+        "Message": told.summary if told else "",
+        "SolutionLink": "",
+        "CauseAnalysis": told.cause if told else "",
+        "Solution": told.advice if told else "",
+    }
+    return at, event
+
+
+def describe_job_submission_log(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
+    """Tell step by step how runs were started: the record of the console, with Flink's words where there are any."""
+    job = job_of(caller, asked)
+    since, until = _between(asked["StartTime"] / 1000, asked["EndTime"] / 1000)
+    starts = Operation.objects.filter(job=job, action=Action.RUN, created_at__range=(since, until))
+    starts = starts.select_related("run").order_by("-pk")
+    instances = [one for one in starts if one.run]
+    number = asked.get("RunningOrderId")
+    chosen = [one for one in instances if not number or (one.run and one.run.number == number)][:1]
+    lines = _lines(chosen[0], asked) if chosen else []
+    limit = asked.get("Limit", 100)
+    shown = lines[:limit]
+    return {
+        "Cursor": str(shown[-1]["PkgLogId"]) if shown else asked.get("Cursor", ""),
+        "ListOver": len(lines) <= limit,
+        "JobRequestId": chosen[0].serial if chosen else "",
+        "JobInstanceList": [_instance(one) for one in instances],
+        "LogList": [one["Log"] for one in shown],
+        "LogContentList": shown,
+    }
+
+
+def _instance(operation: Operation) -> dict[str, Any]:
+    return {
+        "RunningOrderId": operation.run.number if operation.run else 0,
+        "JobInstanceStartTime": clock(operation.created_at),
+        "StartingMillis": milliseconds(operation.created_at),
+    }
+
+
+def _lines(operation: Operation, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of one start after the cursor that hold the keyword."""
+    backwards = asked.get("OrderType") == "desc"
+    steps = operation.steps.order_by("-pk" if backwards else "pk")
+    if cursor := asked.get("Cursor"):
+        if not cursor.isdecimal() or int(cursor) >= 2**63:
+            raise ApiError(
+                Code.INVALID_PARAMETER_VALUE, _("The parameter %(name)s is none that was given."), name="Cursor"
+            )
+        steps = steps.filter(**{"pk__lt" if backwards else "pk__gt": int(cursor)})
+    keyword = asked.get("Keyword", "").lower()
+    lines = [_line(operation, step) for step in steps]
+    return [one for one in lines if keyword in one["Log"].lower()]
+
+
+def _line(operation: Operation, step: OperationStep) -> dict[str, Any]:
+    told = f"{step.get_step_display()}: {step.get_event_display()}"
+    return {
+        "Log": f"{clock(step.at)} [{operation.serial}] {told}" + (f" - {step.detail}" if step.detail else ""),
+        "Time": milliseconds(step.at),
+        "PkgId": operation.serial,
+        "PkgLogId": step.pk,
+        "ContainerName": "",
+    }
+
+
+def _between(since: float, until: float) -> tuple[datetime, datetime]:
+    if since > until:
+        raise ApiError(Code.INVALID_TIMES, _("The end is before the start."))
+    return datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC)
