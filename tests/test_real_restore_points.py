@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.flink, pytest.mark.django_db(transaction=True)]
 __all__ = ["publish"]
 
 LAST = 500
-INTO_FILES = "WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
+INTO_FILES = """WITH (
+    'connector' = 'filesystem', 'path' = '{path}', 'format' = 'json',
+    'sink.rolling-policy.rollover-interval' = '1 s', 'sink.rolling-policy.check-interval' = '500 ms'
+)"""
 
 
 @pytest.fixture
