@@ -44,23 +44,22 @@ def is_secret(key: str, value: str) -> bool:
 
 def mask(text: str, secrets: Collection[str] = (), hide: Hide = stars) -> str:
     """Return any text (Flink's words, a line of a log) with `hide(secret)` in place of every secret in it."""
-    if known := _pattern_of(secrets):
-        text = known.sub(lambda found: hide(found[0]), text)
-    for pattern in (ASSIGNED, ADDRESS):
-        text = pattern.sub(lambda found: found["head"] + _hidden_inside(found["value"], hide), text)
-    return text
+    return _masked(text, _pattern_of(secrets), hide)
 
 
 def mask_script(script: str, secrets: Collection[str] = (), hide: Hide = stars) -> str:
     """Return a SQL script with `hide(secret)` in place of every secret in it; half a script is masked as well."""
-    parts = []
+    known, parts = _pattern_of(secrets), []
     for kind, text, key in _keyed(script):
         if kind == "string":
             value = _content(text)
-            value = hide(value) if is_secret(key, value) else mask(value, secrets, hide)
+            value = hide(value) if is_secret(key, value) else _masked(value, known, hide)
             parts.append("'" + value.replace("'", "''") + ("'" if _is_closed(text) else ""))
+        elif kind == "comment":
+            parts.append(_masked(text, known, hide))
         else:
-            parts.append(mask(text, secrets, hide))
+            # In SQL itself, token = 5 is a condition.
+            parts.append(_without(known, text, hide))
     return "".join(parts)
 
 
@@ -109,6 +108,17 @@ def _hidden_inside(value: str, hide: Hide) -> str:
     assert found is not None, "anything has this form"
     opening, secret, closing = found.groups()
     return value if not is_secret("secret", secret) else opening + hide(secret) + closing
+
+
+def _masked(text: str, known: re.Pattern[str] | None, hide: Hide) -> str:
+    text = _without(known, text, hide)
+    for pattern in (ASSIGNED, ADDRESS):
+        text = pattern.sub(lambda found: found["head"] + _hidden_inside(found["value"], hide), text)
+    return text
+
+
+def _without(known: re.Pattern[str] | None, text: str, hide: Hide) -> str:
+    return known.sub(lambda found: hide(found[0]), text) if known else text
 
 
 def _pattern_of(secrets: Collection[str]) -> re.Pattern[str] | None:

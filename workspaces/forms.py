@@ -72,7 +72,7 @@ class ChangeVariableForm(forms.Form):
         self._is_hidden = variable.is_hidden
         if variable.is_hidden:
             # Not even the value that is just being typed comes back with a refusal.
-            self.fields["value"].widget.format_value = lambda value: ""  # type: ignore[method-assign]
+            self.fields["value"].widget.format_value = lambda value: ""
             self.fields["value"].help_text = _("It is hidden. Leave this empty to keep it, or type another one.")
 
     def new_value(self) -> str | None:

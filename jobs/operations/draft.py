@@ -113,10 +113,8 @@ def _published(user: Visitor, job: Job, draft: Draft, note: str) -> Version:
     except ScriptError as error:
         found = problem_in_script(error)
         raise Refusal(lazy(lambda: advice.explain(found).cause, str)()) from error
-    number = job.last_version_number + 1
-    version = Version.objects.create(
-        job=job, number=number, note=note.strip(), published_by_id=user.pk, **draft.values()
-    )
+    number, note = job.last_version_number + 1, mask(note.strip(), secret_values(draft))
+    version = Version.objects.create(job=job, number=number, note=note, published_by_id=user.pk, **draft.values())
     status = {"status": Status.STOPPED} if job.status == Status.UNPUBLISHED else {}
     update_job(job.pk, last_version_number=number, updated_at=timezone.now(), **status)
     record_done(job, Action.PUBLISH, user, version=number, note=version.note)

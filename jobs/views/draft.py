@@ -110,6 +110,7 @@ def _context(request: Request, job: Job, form: DraftForm, stored: Draft) -> dict
         "stored": stored,
         "stored_sql": masked_sql(stored),
         "stored_settings": settings_of(stored),
+        "variables": job.workspace.variables.all(),
     }
 
 

@@ -64,6 +64,16 @@ function markErrors(editor) {
   });
 }
 
+// Puts what a button stands for where the cursor is.
+function insertOnClick(editor) {
+  document.addEventListener("click", (event) => {
+    const text = event.target.closest("[data-insert]")?.dataset.insert;
+    if (!text) return;
+    editor.insert(text);
+    editor.focus();
+  });
+}
+
 // Knows whether there is unsaved work, and warns before it is left.
 function guard(form, editor) {
   const mark = form.querySelector("[data-unsaved]");
@@ -99,6 +109,7 @@ for (const area of document.querySelectorAll("[data-editor]")) {
   const form = area.closest("[data-draft]");
   if (form) {
     markErrors(editor);
+    insertOnClick(editor);
     guard(form, editor);
   }
 }
