@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from api.models import AccessKey, random_text
+from api.models import AccessKey, new_secret_id, random_text
 from workspaces.acts import record
 from workspaces.models import Event
 from workspaces.refusal import Refusal
@@ -25,9 +25,14 @@ def make_key(user: User, description: str) -> tuple[AccessKey, str]:
     if AccessKey.objects.live().filter(user=user).count() >= MOST_KEYS:
         raise Refusal(_("A user has at most %(most)s access keys. Revoke one first.") % {"most": MOST_KEYS})
     secret = random_text(SECRET_LENGTH)
-    key = AccessKey.objects.create(user=user, description=description, sealed_secret=seal(secret))
-    record(user, key.serial, Event.Code.KEY_MADE, key=key.secret_id)
-    return key, secret
+    return _kept(user, new_secret_id(), secret, description), secret
+
+
+@transaction.atomic
+def take_key(user: User, secret_id: str, secret: str, description: str) -> None:
+    """Take a key that was made up elsewhere. Nothing happens when it is there already, or was and is revoked."""
+    if not AccessKey.objects.filter(secret_id=secret_id).exists():
+        _kept(user, secret_id, secret, description)
 
 
 @transaction.atomic
@@ -35,3 +40,9 @@ def revoke(user: User, key: AccessKey) -> None:
     """Let a key open nothing any more, at once and for good. A second time changes nothing."""
     if AccessKey.objects.live().filter(pk=key.pk).update(revoked_at=timezone.now()):
         record(user, key.serial, Event.Code.KEY_REVOKED, key=key.secret_id)
+
+
+def _kept(user: User, secret_id: str, secret: str, description: str) -> AccessKey:
+    key = AccessKey.objects.create(user=user, secret_id=secret_id, description=description, sealed_secret=seal(secret))
+    record(user, key.serial, Event.Code.KEY_MADE, key=key.secret_id)
+    return key

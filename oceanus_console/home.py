@@ -97,10 +97,11 @@ class Home:
         write_private(self.path / "flink-versions.json", json.dumps(self.flink_versions() | {version: runs}))
 
     def credentials(self, url: str) -> tuple[Path, list[dict[str, str]]]:
-        """Return the file with the address and the first users, and the users. Passwords are made up at the first start."""
+        """Return the file with the address, the first users and a key for the API, and the users. Secrets are made up once."""
         path = self.path / "credentials.json"
         content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"users": first_users()}
-        write_private(path, json.dumps({"url": url, "users": content["users"]}, indent=2) + "\n")
+        content = {"url": url, "users": content["users"], "keys": content.get("keys") or [first_key()]}
+        write_private(path, json.dumps(content, indent=2) + "\n")
         return path, content["users"]
 
     def write_environment(self, environment: Mapping[str, str]) -> None:
@@ -111,3 +112,8 @@ class Home:
 def first_users() -> list[dict[str, str]]:
     roles = {"admin": "super admin", "developer": "developer"}
     return [{"username": name, "password": secrets.token_urlsafe(12), "role": role} for name, role in roles.items()]
+
+
+def first_key() -> dict[str, str]:
+    """Return the super admin's access key, in the form that clients of the API expect."""
+    return {"secret_id": "AKID" + secrets.token_hex(16), "secret_key": secrets.token_hex(20)}

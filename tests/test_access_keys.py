@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from api.keys import MOST_KEYS, make_key, revoke
 from api.models import AccessKey
+from oceanus_console.home import Home
 from workspaces.models import Event
 from workspaces.refusal import Refusal
 from workspaces.sealed import unseal
@@ -146,3 +150,34 @@ def test_a_super_admin_revokes_keys_in_the_administration(client: Client, alice:
     client.post("/admin/api/accesskey/", {"action": "revoke", "_selected_action": [key.pk]})
     assert AccessKey.objects.get().revoked_at
     assert Event.objects.filter(about=key.serial, by=root).exists()
+
+
+def load_sample(home: Home) -> dict[str, str]:
+    """Start the console on a home as ./oceanus up does, and return the key of its credentials file."""
+    credentials, _users = home.credentials("http://console")
+    call_command("load_sample", "--flink-url", "http://flink", "--credentials", str(credentials))
+    (key,) = json.loads(credentials.read_text())["keys"]
+    return dict(key)
+
+
+def test_the_first_start_makes_one_for_the_super_admin(tmp_path: Path) -> None:
+    given = load_sample(Home(tmp_path))
+    key = AccessKey.objects.get()
+    assert (key.secret_id, unseal(key.sealed_secret)) == (given["secret_id"], given["secret_key"])
+    assert key.user == User.objects.get(username="admin", is_superuser=True)
+    assert re.fullmatch(r"AKID[A-Za-z0-9]{32}", key.secret_id)
+    # Once revoked, it stays so.
+    revoke(key.user, key)
+    assert load_sample(Home(tmp_path)) == given
+    assert AccessKey.objects.get().revoked_at
+
+
+def test_a_home_of_before_gets_one_on_its_next_start(tmp_path: Path) -> None:
+    users = [
+        {"username": "admin", "password": "x", "role": "super admin"},
+        {"username": "developer", "password": "x", "role": "developer"},
+    ]
+    (tmp_path / "credentials.json").write_text(json.dumps({"url": "http://old", "users": users}))
+    given = load_sample(Home(tmp_path))
+    assert AccessKey.objects.get().secret_id == given["secret_id"]
+    assert json.loads((tmp_path / "credentials.json").read_text())["users"] == users

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
+from api.keys import take_key
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job
@@ -48,8 +49,14 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         cluster = embedded_cluster(flink_url)
-        for one in json.loads(credentials.read_text())["users"]:
+        given = json.loads(credentials.read_text())
+        for one in given["users"]:
             make_user(one["username"], one["password"], one["role"] == "super admin")
+        rulers = [one["username"] for one in given["users"] if one["role"] == "super admin"]
+        for one in given.get("keys", []):
+            take_key(
+                User.objects.get(username=rulers[0]), one["secret_id"], one["secret_key"], "Made at the first start"
+            )
         if not Workspace.objects.exists():
             make_workspace(cluster, User.objects.get(username="developer"))
         for version, _equals, url in (one.partition("=") for one in extra_flink):
