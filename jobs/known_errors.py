@@ -992,5 +992,5 @@ FLINK = [
     ),
 ]
 FALLBACK = Advice(
-    N_("Flink reports an error"), "", N_("The words of Flink below tell more; the full trace is at the operation.")
+    N_("Flink reports an error"), "", N_("The details hold the words of Flink and the full trace."), acts=("run-again",)
 )

@@ -172,6 +172,8 @@ htmx.onLoad((root) => {
 });
 
 // --- Small things ---
+// An address that ends in #id_parallelism leads to that field, ready to be changed.
+document.querySelector(":is(input, select, textarea):target")?.focus();
 document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
