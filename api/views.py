@@ -25,7 +25,8 @@ EVENTS_SHOWN = 20
 
 @require_GET
 def access_keys(request: Request) -> HttpResponse:
-    told = Event.objects.filter(by=request.user, code__startswith="key-").select_related("by")
+    own = AccessKey.objects.filter(user=request.user).values("serial")
+    told = Event.objects.filter(about__in=own).select_related("by")
     return render(request, "api/keys.html", _listed(request) | {"events": told[:EVENTS_SHOWN]})
 
 

@@ -149,7 +149,11 @@ def test_a_super_admin_revokes_keys_in_the_administration(client: Client, alice:
     assert key.sealed_secret not in shown
     client.post("/admin/api/accesskey/", {"action": "revoke", "_selected_action": [key.pk]})
     assert AccessKey.objects.get().revoked_at
-    assert Event.objects.filter(about=key.serial, by=root).exists()
+    # Its user sees who it was.
+    client.force_login(alice)
+    record = client.get("/access-keys/").text.partition("Record of changes")[2]
+    assert f"The access key {key.secret_id} was revoked." in record
+    assert "root" in record
 
 
 def load_sample(home: Home) -> dict[str, str]:
