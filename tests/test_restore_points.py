@@ -2,7 +2,6 @@
 
 import shutil
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,27 +70,6 @@ def wait_a_minute(run: Run) -> None:
     """Let the run be due to be asked for its newest checkpoint."""
     ago = timezone.now() - timedelta(minutes=2)
     Run.objects.filter(pk=run.pk).update(checkpoints_seen_at=ago, started_at=ago)
-
-
-def test_the_newest_checkpoint_is_kept_while_the_job_runs(console: Console, fake: FakeFlink, store: Path) -> None:
-    run = console.start()
-    complete(fake, run, store, 1)
-    second = complete(fake, run, store, 2)
-    wait_a_minute(run)
-    console.watch()
-    kept = run.snapshots.get()
-    assert (kept.source, kept.state, kept.location, kept.size_bytes) == (
-        "checkpoint",
-        "completed",
-        f"file:{second}",
-        1024,
-    )
-    third = complete(fake, run, store, 3)
-    console.watch()
-    assert run.snapshots.get().location == f"file:{second}"  # not asked within the minute
-    wait_a_minute(run)
-    console.watch()
-    assert run.snapshots.get().location == f"file:{third}"
 
 
 def test_the_last_checkpoint_is_known_when_the_job_has_failed(console: Console, fake: FakeFlink, store: Path) -> None:
@@ -242,19 +220,6 @@ def test_a_start_from_what_is_gone_is_refused(console: Console) -> None:
     assert (console.job.status, console.snapshot.state) == ("stopped", "gone")
 
 
-def test_a_job_that_finished_has_discarded_its_checkpoints(console: Console, fake: FakeFlink, store: Path) -> None:
-    run = console.start()
-    complete(fake, run, store, 1)
-    wait_a_minute(run)
-    console.watch()
-    shutil.rmtree(store / run.flink_job_id)
-    fake.finish_job(run.flink_job_id)
-    console.watch()
-    assert run.snapshots.get().state == "gone"
-    assert restore.ranked(console.job) == []
-    assert restore.best(console.job) is None
-
-
 def test_a_stop_with_a_snapshot_goes_before_what_came_earlier(console: Console, fake: FakeFlink, store: Path) -> None:
     run = console.start()
     complete(fake, run, store, 1)
@@ -277,25 +242,6 @@ def test_a_snapshot_that_was_heard_of_late_does_not_pass_for_new(
     later = timezone.now() + timedelta(hours=1)
     run.snapshots.filter(source="manual").update(ended_at=later)
     assert [point.snapshot.source for point in restore.ranked(console.job)] == ["checkpoint", "manual"]
-
-
-def test_the_end_is_known_though_nobody_tells_the_last_checkpoint(console: Console, fake: FakeFlink) -> None:
-    run = console.start()
-    fake.fault(("GET", r"/jobs/.*/checkpoints"), "status", status=500)
-    fail(console, fake)
-    assert (console.run.pk, console.run.end) == (run.pk, "failed")
-
-
-def test_a_look_asks_for_few_checkpoints_however_many_jobs_there_are(desk: Desk, fake: FakeFlink) -> None:
-    desk.settle(desk.batch(Action.RUN, desk.jobs(6), start="none"))
-    Run.objects.update(started_at=timezone.now() - timedelta(hours=1))
-    asked = []
-    for _look in range(5):
-        before = len(fake.requests)
-        operations.watch(desk.endpoint.pk)
-        asked.append([one.path for one in fake.requests[before:] if one.path.endswith("/checkpoints")])
-    assert [len(paths) for paths in asked] == [2, 2, 2, 0, 0]
-    assert len(set(chain(*asked))) == 6
 
 
 def test_a_batch_goes_on_from_the_newest_and_refuses_what_lost_its_state(

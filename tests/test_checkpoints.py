@@ -1,0 +1,75 @@
+"""The newest checkpoint of every run is known while it runs and when it ends, at a cost that doesn't depend on their number."""
+
+import shutil
+from datetime import timedelta
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from jobs import operations
+from jobs.models import Run
+from jobs.operations import restore
+from jobs.states import Action
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+from tests.test_batch import Desk
+from tests.test_restore_points import complete, desk, fail, store, wait_a_minute
+
+pytestmark = pytest.mark.django_db
+
+__all__ = ["desk", "store"]
+
+
+def test_the_newest_checkpoint_is_kept_while_the_job_runs(console: Console, fake: FakeFlink, store: Path) -> None:
+    run = console.start()
+    complete(fake, run, store, 1)
+    second = complete(fake, run, store, 2)
+    wait_a_minute(run)
+    console.watch()
+    kept = run.snapshots.get()
+    assert (kept.source, kept.state, kept.location, kept.size_bytes) == (
+        "checkpoint",
+        "completed",
+        f"file:{second}",
+        1024,
+    )
+    third = complete(fake, run, store, 3)
+    console.watch()
+    assert run.snapshots.get().location == f"file:{second}"  # not asked within the minute
+    wait_a_minute(run)
+    console.watch()
+    assert run.snapshots.get().location == f"file:{third}"
+
+
+def test_a_job_that_finished_has_discarded_its_checkpoints(console: Console, fake: FakeFlink, store: Path) -> None:
+    run = console.start()
+    complete(fake, run, store, 1)
+    wait_a_minute(run)
+    console.watch()
+    shutil.rmtree(store / run.flink_job_id)
+    fake.finish_job(run.flink_job_id)
+    console.watch()
+    assert run.snapshots.get().state == "gone"
+    assert restore.ranked(console.job) == []
+    assert restore.best(console.job) is None
+
+
+def test_the_end_is_known_though_nobody_tells_the_last_checkpoint(console: Console, fake: FakeFlink) -> None:
+    run = console.start()
+    fake.fault(("GET", r"/jobs/.*/checkpoints"), "status", status=500)
+    fail(console, fake)
+    assert (console.run.pk, console.run.end) == (run.pk, "failed")
+
+
+def test_a_look_asks_for_few_checkpoints_however_many_jobs_there_are(desk: Desk, fake: FakeFlink) -> None:
+    desk.settle(desk.batch(Action.RUN, desk.jobs(6), start="none"))
+    Run.objects.update(started_at=timezone.now() - timedelta(hours=1))
+    asked = []
+    for _look in range(5):
+        before = len(fake.requests)
+        operations.watch(desk.endpoint.pk)
+        asked.append([one.path for one in fake.requests[before:] if one.path.endswith("/checkpoints")])
+    assert [len(paths) for paths in asked] == [2, 2, 2, 0, 0]
+    assert len(set(chain(*asked))) == 6
