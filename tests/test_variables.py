@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from hypothesis import given
@@ -200,6 +201,21 @@ def test_the_key_can_be_changed(settings: Any) -> None:
     for lost in (token, "nonsense", ""):
         with pytest.raises(Unreadable):
             unseal(lost)
+
+
+def test_the_former_key_can_be_taken_away(alice: User, workspace: Workspace, settings: Any) -> None:
+    settings.SECRET_KEY = "the first one"
+    kept = make(alice, workspace, "password", "opensesame", is_hidden=True)
+    variables.delete(alice, make(alice, workspace, "former", "barley", is_hidden=True))
+    settings.SECRET_KEY = "the second one"
+    with pytest.raises(CommandError, match="password"):
+        call_command("reseal")
+    settings.SECRET_KEY_FALLBACKS = ["the first one"]
+    call_command("reseal")
+    settings.SECRET_KEY_FALLBACKS = []
+    kept.refresh_from_db()
+    assert kept.clear_value() == "opensesame"
+    assert variables.hidden_values(workspace.pk) == {"opensesame", "barley"}
 
 
 # --- what jobs make of them ---

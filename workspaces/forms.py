@@ -70,6 +70,7 @@ class ChangeVariableForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.initial = {"description": variable.description} | ({} if variable.is_hidden else {"value": variable.value})
         self._is_hidden = variable.is_hidden
+        self.fields["value"].widget.attrs["autofocus"] = True
         if variable.is_hidden:
             # Not even the value that is just being typed comes back with a refusal.
             self.fields["value"].widget.format_value = lambda value: ""
