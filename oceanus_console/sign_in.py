@@ -2,12 +2,14 @@
 
 import ipaddress
 import math
+from typing import Any
 
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.password_validation import password_validators_help_texts
 from django.contrib.auth.views import PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -67,10 +69,18 @@ def admin_door(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
+class PasswordForm(PasswordChangeForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django's own is a list, which doesn't fit below a field of ours.
+        self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
+
+
 class ChangePassword(PasswordChangeView):
     """Let a user change his own password. His sessions elsewhere end, this one goes on."""
 
     http_method_names = ["get", "head", "options", "post"]
+    form_class = PasswordForm
     template_name = "password.html"
     success_url = reverse_lazy("home")
 

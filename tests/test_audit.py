@@ -266,6 +266,18 @@ def test_a_removed_row_is_named(kind: type[models.Model], sealed: Seal) -> None:
         cursor.execute("SET session_replication_role = DEFAULT")
 
 
+def test_a_version_that_never_ran_may_be_deleted_and_the_seals_tell_of_it(sealed: Seal, job: Job) -> None:
+    version = job.versions.filter(runs=None).first()
+    assert version
+    pk = version.pk
+    version.delete()
+    assert last_fault_free()
+    seal = audit.seal()
+    assert seal
+    assert seal.rows["jobs_version"] == {str(pk): ""}
+    assert last_fault_free()
+
+
 @each_recorded
 def test_a_row_that_was_slipped_in_is_named(kind: type[models.Model], sealed: Seal) -> None:
     row = first(kind)

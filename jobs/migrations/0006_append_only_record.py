@@ -6,7 +6,7 @@ from django.db import migrations
 STAY = ["jobs_operationstep", "jobs_problem"]
 # What is never removed. Ended operations and versions are kept from changes since 0002.
 KEPT = ["jobs_operation", "jobs_batch", "jobs_batchitem"]
-# Versions too: a version may be taken away before anything was done with it, but not all at once.
+# A version that never ran may be deleted, but not all at once.
 NEVER_EMPTIED = [*STAY, *KEPT, "jobs_version"]
 
 FUNCTIONS = (

@@ -15,7 +15,7 @@ TRIGGERS = (
     """
 CREATE FUNCTION oceanus_console_await_seal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO oceanus_console_unsealed (table_name, row_id) VALUES (TG_TABLE_NAME, NEW.id);
+    INSERT INTO oceanus_console_unsealed (table_name, row_id) VALUES (TG_TABLE_NAME, COALESCE(NEW.id, OLD.id));
     RETURN NULL;
 END $$;
 CREATE FUNCTION oceanus_console_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -26,6 +26,9 @@ END $$;
     + f"""
 CREATE TRIGGER {SEALS}_stays BEFORE UPDATE OR DELETE ON {SEALS} FOR EACH ROW EXECUTE FUNCTION oceanus_console_refuse();
 CREATE TRIGGER {SEALS}_is_never_emptied BEFORE TRUNCATE ON {SEALS} EXECUTE FUNCTION oceanus_console_refuse();
+-- A version that never ran may be deleted: that it is gone is sealed as well.
+CREATE TRIGGER jobs_version_gone_awaits_seal AFTER DELETE ON jobs_version FOR EACH ROW
+    EXECUTE FUNCTION oceanus_console_await_seal();
 CREATE TRIGGER workspaces_event_is_never_emptied BEFORE TRUNCATE ON workspaces_event
     EXECUTE FUNCTION oceanus_console_refuse();
 """
@@ -50,6 +53,7 @@ CREATE TRIGGER workspaces_event_is_never_emptied BEFORE TRUNCATE ON workspaces_e
 REVERSE = (
     "".join(f"DROP TRIGGER {table}_awaits_seal ON {table};\n" for table in [*AT_ONCE, *LATER])
     + f"""
+DROP TRIGGER jobs_version_gone_awaits_seal ON jobs_version;
 DROP TRIGGER workspaces_event_is_never_emptied ON workspaces_event;
 DROP TRIGGER {SEALS}_is_never_emptied ON {SEALS};
 DROP TRIGGER {SEALS}_stays ON {SEALS};
