@@ -49,7 +49,7 @@ def shown(job: Job) -> Shown:
     if status == Status.RUNNING and run and live and not run.is_up:
         # Flink calls a job RUNNING also while it loops in restarts.
         return Shown("busy", pgettext("status", "Restarting"), _progress(job, run) or _tasks(run), True)
-    progress = _progress(job, run) or _recovery(job) or _ending(status, run)
+    progress = _progress(job, run) or recovery(job) or _ending(status, run)
     return Shown(SHAPES[status], str(status.label), progress, live or job.is_busy)
 
 
@@ -61,7 +61,7 @@ def _progress(job: Job, run: Run | None) -> str:
     return str(Step(job.step).label)
 
 
-def _recovery(job: Job) -> str:
+def recovery(job: Job) -> str:
     """Tell when the console itself runs the job again, or that it has given up."""
     why = job.problem
     if why is None:

@@ -26,6 +26,11 @@ def shown_status(job: Job) -> shown.Shown:
 
 
 @register.filter
+def recovery_told(job: Job) -> str:
+    return shown.recovery(job)
+
+
+@register.filter
 def shape(status: str) -> str:
     """Return the shape that stands for a status in chips and legends."""
     return shown.SHAPES[Status(status)]
@@ -180,7 +185,7 @@ PARAM_NAMES = {
     "flink_version": gettext_lazy("Flink version"),
     "revision": gettext_lazy("Save number"),
     "operation": gettext_lazy("Operation"),
-    "automatic": gettext_lazy("Run again automatically"),
+    "automatic": gettext_lazy("Automatic"),
     "attempt": gettext_lazy("Attempt"),
     "auto_recovery": gettext_lazy("Auto recovery"),
 }
