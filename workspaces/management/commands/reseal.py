@@ -15,8 +15,9 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         lost = []
-        variables = Variable.objects.select_for_update().filter(is_hidden=True)
-        for one in [*variables, *RetiredValue.objects.select_for_update()]:
+        sealed: list[Variable | RetiredValue] = [*Variable.objects.select_for_update().filter(is_hidden=True)]
+        sealed += RetiredValue.objects.select_for_update()
+        for one in sealed:
             try:
                 one.value = reseal(one.value)
             except Unreadable:
