@@ -131,6 +131,7 @@ def read(directory: Path) -> dict[tuple[str, str], tuple[int, Decimal, Decimal, 
 def test_a_job_that_fails_on_its_own_is_failed_with_its_cause(publish, worker) -> None:
     no_restart = {"restart-strategy.type": "none"}
     person = publish("zero", DATAGEN.format(end=1000, what="100 / (n - 20)"), properties=no_restart)
+    operations.switch_recovery(person.user, person.job, on=False)
     person.run()
     person.sees("running")
     job = person.sees("failed")
