@@ -121,7 +121,7 @@ def _definition(job: Job, asked: dict[str, Any]) -> dict[str, object]:
         "checkpoint_interval_seconds": asked.get("CheckpointIntervalSecond") or args["CheckpointInterval"],
         "properties": _lines(_properties(asked)),
     } | {field: f"{asked.get(name, 1):g}" for field, name in specs.items()}
-    form = DraftForm(sent, job=job)
+    form = DraftForm(sent, job=job, instance=Draft(job=job))
     if not form.is_valid():
         raise _as_error(form)
     for field, name in specs.items():

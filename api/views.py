@@ -8,11 +8,13 @@ from django import forms
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from api import keys
+from api.clients import clients_for
 from api.forms import KeyForm
 from api.models import AccessKey
 from workspaces.answers import ask_or_do, leave_to, sent
@@ -54,6 +56,15 @@ def revoke(request: Request, serial: str) -> HttpResponse:
 
     context = {"key": key, "back": reverse("access-keys")}
     return ask_or_do(request, "api/_revoke.html", forms.Form(sent(request)), do, context)
+
+
+@require_GET
+def api_clients(request: Request) -> HttpResponse:
+    """Show how the official clients are pointed at this console, at the address that the reader came to."""
+    scheme, host = request.scheme or "http", request.get_host()
+    language = "zh-CN" if get_language() == "zh-hans" else "en-US"
+    context = {"clients": clients_for(scheme, host, language), "url": f"{scheme}://{host}"}
+    return render(request, "api/clients.html", context)
 
 
 def _listed(request: Request) -> dict[str, Any]:

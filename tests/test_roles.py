@@ -86,6 +86,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "remove-endpoint": RULE,
     "test-endpoint": (Who.NOBODY, Who.RULE),
     # One's own access keys.
+    "api-clients": (Who.SIGNED_IN, Who.NOBODY),
     "access-keys": (Who.SIGNED_IN, Who.NOBODY),
     "new-access-key": (Who.SIGNED_IN, Who.SIGNED_IN),
     "revoke-access-key": (Who.OWN, Who.OWN),
