@@ -30,9 +30,12 @@ def newest_results(job: Job) -> list[Preview]:
     version = job.current_run.version if job.current_run else job.versions.first()
     if version is None:
         return []
-    files = sorted(_finished_files(version), key=lambda one: one.stat().st_mtime, reverse=True)
-    secrets = secret_values(version) if files else ()
-    return [_preview(one, secrets) for one in files[:MAX_FILES]]
+    try:
+        files = sorted(_finished_files(version), key=lambda one: one.stat().st_mtime, reverse=True)
+        secrets = secret_values(version) if files else ()
+        return [_preview(one, secrets) for one in files[:MAX_FILES]]
+    except FileNotFoundError:  # somebody cleans up while we look; the page looks again in a moment
+        return []
 
 
 def sink_directories(version: Version) -> list[Path]:

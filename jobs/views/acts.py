@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from jobs import operations
 from jobs.advice import explain
 from jobs.forms import PublishForm, RunForm, SnapshotForm, StopForm
-from jobs.models import Job
+from jobs.models import Job, Snapshot
 from jobs.states import Action
 from jobs.views.answers import close_dialog, show_dialog
 from jobs.views.visit import Request, job_of, operable_job_of
@@ -109,7 +109,7 @@ def delete(request: Request, serial: str) -> HttpResponse:
         operations.delete(request.user, job)
         return leave_to(request, redirect("jobs", job.workspace.serial), _("%(job)s was deleted.") % {"job": job.name})
 
-    context = {"snapshots": job.snapshots.count()}
+    context = {"snapshots": job.snapshots.filter(state=Snapshot.State.COMPLETED).count()}
     return _dialog(request, job, Action.DELETE, forms.Form(sent(request)), do, context)
 
 
