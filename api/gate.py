@@ -121,6 +121,8 @@ def _sent(request: HttpRequest) -> Sent:
         raise ApiError(Code.INVALID_AUTHORIZATION, sentence) from None
     except RequestDataTooBig:
         raise ApiError(Code.REQUEST_SIZE_LIMIT_EXCEEDED, _("The request is too large.")) from None
+    except (OSError, ValueError):  # the client went away, or its Content-Length is no number
+        raise ApiError(Code.INVALID_PARAMETER, _("The body of the request could not be read.")) from None
     if request.method not in ("GET", "POST"):
         raise ApiError(Code.UNSUPPORTED_PROTOCOL, _("Send the request by POST or GET."))
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():

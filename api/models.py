@@ -110,7 +110,7 @@ class CallCount(models.Model):
 
 COUNT = """
     INSERT INTO api_callcount AS kept (user_id, action, second, calls)
-    VALUES (%s, %s, extract(epoch FROM clock_timestamp())::bigint, 1)
+    VALUES (%s, %s, floor(extract(epoch FROM clock_timestamp()))::bigint, 1)
     ON CONFLICT (user_id, action) DO UPDATE SET
         calls = CASE WHEN kept.second = EXCLUDED.second THEN kept.calls + 1 ELSE 1 END,
         second = EXCLUDED.second

@@ -6,11 +6,9 @@ import hashlib
 import json
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import tccli
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -34,13 +32,13 @@ from api.models import AccessKey, CallCount, UsedSignature
 from api.shapes import Many, Number, Shape, Text, Whole
 from api.signing import Authorization, Malformed
 from api.table import ACTIONS, NOT_HERE, Call
+from tests.official import API
 from tests.program import Program, code_of, response_of
 from workspaces.models import Workspace
 from workspaces.refusal import Refusal
 
 pytestmark = pytest.mark.django_db
 
-OFFICIAL = json.loads((Path(tccli.__file__).parent / "services/oceanus/v20190422/api.json").read_text())
 # An action of the table that is not ours, for the length of a test with something behind it.
 READ, CHANGE = "ParseConnector", "ModifyConnector"
 TAKES = Shape(
@@ -488,7 +486,7 @@ def test_messages_are_in_the_language_that_is_asked_for(
 
 
 def test_every_official_action_is_in_the_table() -> None:
-    assert set(ACTIONS) == set(OFFICIAL["actions"])
+    assert set(ACTIONS) == set(API["actions"])
     assert len(ACTIONS) == 54
 
 
