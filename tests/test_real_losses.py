@@ -138,7 +138,7 @@ def start(alice: User, workspace: Workspace, tmp_path: Path, settings: Any) -> I
         operations.run(alice, job, job.versions.get())
         place = Place(machine, endpoint, job.pk)
         until(lambda: place.word == "Running", "the job runs", seconds=120)
-        until(place.knows_checkpoint, "a checkpoint is known")
+        until(place.knows_checkpoint, "a checkpoint is known", seconds=120)  # a run is asked once a minute
         return place
 
     with closing:
