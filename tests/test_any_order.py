@@ -323,6 +323,17 @@ class AnyOrder(RuleBasedStateMachine):
             else:
                 self.fake.set_state(job_id, state, tasks_up if state == "RUNNING" else None)
 
+    @precondition(lambda self: self.is_up and not self.open and self.alive())
+    @rule(looks=st.integers(0, 3), wiped=st.booleans())
+    def flink_job_breaks_and_the_console_mends_it(self, looks: int, wiped: bool) -> None:
+        self.options.LOST_AFTER_SECONDS = 0
+        self.flink_restarts(False) if wiped else self.flink_job_changes("FAILED", 0)
+        self.watch()
+        self.recover()
+        for _look in range(looks):
+            self.perform()
+            self.watch()
+
     @rule(what=st.sampled_from(["starts", "savepoints", "cancels"]))
     def flink_is_slow(self, what: str) -> None:
         self.fake._hold(what)
