@@ -39,7 +39,7 @@ tccli oceanus DescribeJobs --endpoint {url}
 tccli oceanus RunJobs --endpoint {url} \\
   --RunJobDescriptions '[{{"JobId": "cql-xxxxxxxx", "RunType": 1}}]'
 tccli oceanus DescribeJobs --endpoint {url} --JobIds '["cql-xxxxxxxx"]' \\
-  --waiter "{{'expr': 'JobSet[0].Status', 'to': '4', 'timeout': 300, 'interval': 2}}"
+  --waiter "{{'expr': 'JobSet[0].Status', 'to': 4, 'timeout': 300, 'interval': 2}}"
 """
 
 NODE = """\

@@ -92,7 +92,7 @@ class Tccli:
         return self._run(action, params)
 
     def wait(self, serial: str, status: int) -> None:
-        waiter = {"expr": "JobSet[0].Status", "to": str(status), "timeout": 120, "interval": 1}
+        waiter = {"expr": "JobSet[0].Status", "to": status, "timeout": 120, "interval": 1}
         self._run("DescribeJobs", {"JobIds": [serial]}, "--waiter", str(waiter))
 
     def _run(self, action: str, params: dict[str, Any], *more: str) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def test_a_run_is_refused_with_the_official_codes(console: Console, script: Scri
 
 
 def test_a_paused_job_is_run_from_the_page_with_its_snapshot_chosen_beforehand(
-    console: Console, client: Client
+    console: Console, script: Script, client: Client
 ) -> None:
     console.start()
     script.stop(2)
