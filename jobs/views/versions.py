@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Count, Window
+from django.db.models.functions import Lag
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
@@ -18,7 +19,10 @@ from jobs.views.visit import Request, job_of
 @require_GET
 def versions(request: Request, serial: str) -> HttpResponse:
     job = job_of(request, serial)
-    rows = job.versions.select_related("published_by").annotate(run_count=Count("runs")).order_by("-number")
+    # The one before it may have been deleted.
+    before = Window(Lag("number"), order_by="number")
+    rows = job.versions.select_related("published_by").annotate(run_count=Count("runs"), before=before)
+    rows = rows.order_by("-number")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     pages = page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
     return render(

@@ -1,0 +1,56 @@
+"""Delete a version that never ran: what runs or ran stays (G7, G9), and no number is given twice."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from jobs import operations
+from jobs.models import Job, Operation
+from tests.conftest import SQL, Console
+
+pytestmark = pytest.mark.django_db
+
+
+def publish(user: User, job: Job) -> int:
+    return operations.publish_definition(user, job, {"sql": SQL}, "by a program").number
+
+
+def test_it_deletes_and_is_on_record(alice: User, job: Job) -> None:
+    assert publish(alice, job) == 2
+    operations.delete_version(alice, job.versions.get(number=2))
+    assert [one.number for one in job.versions.all()] == [1]
+    assert Operation.objects.filter(job=job).latest("pk").params == {"version": 2, "note": "by a program"}
+    assert publish(alice, job) == 3
+
+
+def test_it_says_why_not(console: Console) -> None:
+    console.start()
+    version = console.job.versions.get()
+    with pytest.raises(operations.Refusal, match="Version 1 runs"):
+        operations.delete_version(console.user, version)
+    console.click_stop()
+    console.settle()
+    with pytest.raises(operations.Refusal, match="Version 1 has run"):
+        operations.delete_version(console.user, version)
+    assert console.job.versions.count() == 1
+
+
+def test_a_version_is_compared_with_the_one_before_that_is_left(alice: User, job: Job, client: Client) -> None:
+    for number in (2, 3):
+        assert publish(alice, job) == number
+    operations.delete_version(alice, job.versions.get(number=2))
+    client.force_login(alice)
+    page = client.get(f"/jobs/{job.serial}/versions/").text
+    assert "?a=1&amp;b=3" in page
+    assert client.get(f"/jobs/{job.serial}/versions/compare/?a=1&b=3").status_code == 200
+
+
+def test_the_pages_do_without_the_deleted_ones(alice: User, job: Job, client: Client) -> None:
+    for number in (2, 3):
+        assert publish(alice, job) == number
+    for number in (1, 2, 3):
+        operations.delete_version(alice, job.versions.get(number=number))
+        client.force_login(alice)
+        for page in ("", "versions/", "versions/compare/", "run/", "copy/", "publish/", "draft/"):
+            assert client.get(f"/jobs/{job.serial}/{page}").status_code == 200, (number, page)
+        assert client.get(f"/spaces/{job.workspace.serial}/jobs/").status_code == 200
