@@ -15,3 +15,4 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
 ]
 handler400 = "oceanus_console.refused.bad_request"
+handler500 = "oceanus_console.unavailable.server_error"

@@ -1,0 +1,36 @@
+"""While PostgreSQL is away, pages say so with 503; a bug of ours is 500. Both are pages."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import InterfaceError, OperationalError, connection
+from django.test import Client
+
+from workspaces.models import Workspace
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (OperationalError("server closed the connection unexpectedly"), 503, "database is away"),
+        (InterfaceError("connection already closed"), 503, "database is away"),
+        (RuntimeError("a bug"), 500, "Something went wrong"),
+    ],
+)
+def test_the_page_tells_whose_fault_it_is(
+    client: Client, alice: Any, workspace: Workspace, error: Exception, status: int, words: str
+) -> None:
+    client.force_login(alice)
+    client.raise_request_exception = False
+    address = f"/spaces/{workspace.serial}/jobs/"
+
+    def fail(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        raise error
+
+    with connection.execute_wrapper(fail):
+        response = client.get(address)
+    assert response.status_code == status
+    assert words in response.content.decode()
+    assert response.has_header("Retry-After") == (status == 503)
+    assert client.get(address).status_code == 200
