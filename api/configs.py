@@ -32,7 +32,7 @@ LEVEL = Shape(Clazz=Text(required=True), Level=Text(required=True))
 
 CREATE_JOB_CONFIG = Shape(
     JobId=Text(required=True),
-    EntrypointClass=Ignored(Text(), only=("",)),
+    EntrypointClass=Text(),
     ProgramArgs=Text(),
     Remark=Text(most=200),
     ResourceRefs=Ignored(Many(REFERENCE), only=([],)),
@@ -98,6 +98,8 @@ def create_job_config(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     if asked.get("FlinkVersion") and not _is_of(job, asked["FlinkVersion"]):
         sentence = gettext_lazy("A job keeps the Flink version that it was created with: %(version)s.")
         raise ApiError(Code.UNSUPPORTED_OPERATION, sentence, version=job.endpoint.flink_version)
+    if asked.get("EntrypointClass"):
+        raise ApiError(Code.INVALID_ENTRYPOINT, gettext_lazy("A SQL job has no EntrypointClass."))
     values = _definition(job, asked)
     note = asked.get("Remark", "").strip() or _("Published through the API.")
     version = operations.publish_definition(caller.user, job, values, note)

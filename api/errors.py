@@ -40,7 +40,6 @@ class Code(StrEnum):
     TAKEN_FOLDER_NAME = "InvalidParameter.DuplicatedFolderName"
     TAKEN_WORKSPACE_NAME = "InvalidParameter.DuplicatedSpaceName"
     TAKEN_VARIABLE_NAME = "InvalidParameter.CreateVariableExists"
-    INVALID_CLUSTER_ID = "InvalidParameterValue.ClusterId"
     INVALID_ENTRYPOINT = "InvalidParameterValue.JobTypeCombineWithEntrypointClass"
     INVALID_JOB_NAME = "InvalidParameterValue.JobName"
     INVALID_LIMIT = "InvalidParameterValue.InvalidLimit"

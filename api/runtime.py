@@ -54,7 +54,7 @@ def describe_job_runtime_info(caller: Caller, asked: dict[str, Any]) -> dict[str
 
 def _runtime(key: str, job: Job, run: Run) -> Any:
     if key == JOB_MANAGERS:
-        return [job.endpoint.rest_url]
+        return [str(job.endpoint)]  # no address: not everybody who may look should know it
     if key == GRAPH:
         return json.loads(_seen(job, f"/jobs/{run.flink_job_id}/plan"))
     details = json.loads(_seen(job, f"/jobs/{run.flink_job_id}"))
@@ -140,4 +140,4 @@ def _answering() -> Iterator[None]:
     except Refused as error:
         raise ApiError(Code.FAILED_OPERATION, _("Flink refused: %(reason)s"), reason=error.summary) from error
     except EngineError as error:
-        raise ApiError(Code.CLUSTER_AWAY, _("The cluster does not answer: %(reason)s"), reason=error.summary) from error
+        raise ApiError(Code.CLUSTER_AWAY, _("The cluster does not answer.")) from error

@@ -218,7 +218,7 @@ def test_a_wrong_job_is_not_created(
         ({"DefaultParallelism": 100_000}, "InvalidParameterValue"),
         ({"JobManagerSpec": 0.3}, "InvalidParameterValue"),
         ({"LogCollect": True}, "UnsupportedOperation"),
-        ({"EntrypointClass": "com.example.Main"}, "UnsupportedOperation"),
+        ({"EntrypointClass": "com.example.Main"}, "InvalidParameterValue.JobTypeCombineWithEntrypointClass"),
         ({"FlinkVersion": "Flink-1.11"}, "UnsupportedOperation"),
     ],
 )  # fmt: skip
@@ -242,8 +242,8 @@ def test_an_unpublished_draft_of_somebody_stays(program: Program, job: Job, bob:
 def test_a_version_that_ran_stays_and_one_that_did_not_goes(program: Program, console: Console) -> None:
     console.start()
     serial = console.job.serial
-    for _time in range(2):
-        program.call("CreateJobConfig", {"JobId": serial, "ProgramArgs": ARGS})
+    for note in ("second", "third"):
+        program.call("CreateJobConfig", {"JobId": serial, "ProgramArgs": ARGS, "Remark": note})
     delete: Callable[[list[int]], str] = lambda numbers: program.refused(  # noqa: E731
         "DeleteJobConfigs", {"JobId": serial, "JobConfigVersions": numbers}
     )
