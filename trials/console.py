@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-# Short, so that what can't go on ends within a trial; a job lost by mistake would be a finding, so that one stays at a minute.
+# Short, so that what can't go on ends within a trial. How long a job may be missing stays over a minute (a job lost by mistake
+# would be a finding), and below the wait for an end, as it is by default.
 DEADLINES = {
     "OCEANUS_SUBMITTING_SECONDS": "40",
     "OCEANUS_STARTING_SECONDS": "60",
     "OCEANUS_ASKING_SECONDS": "30",
     "OCEANUS_SNAPSHOTTING_SECONDS": "30",
-    "OCEANUS_ENDING_SECONDS": "30",
+    "OCEANUS_ENDING_SECONDS": "100",
     "OCEANUS_LOST_AFTER_SECONDS": "75",
 }
 PARTS = ("postgres", "valkey", "zookeeper", "jobmanager", "taskmanager", "web", "worker", "beat")

@@ -45,6 +45,13 @@ def remember(run: Run, sight: JobSight | None, patience: timedelta) -> bool:
     return False
 
 
+def last_words(run: Run) -> JobSight | None:
+    """Return the end that Flink once showed of a run it does not know any more: that one is final, so nobody has to wait."""
+    if run.flink_state not in (JobState.FINISHED, JobState.CANCELED, JobState.FAILED):
+        return None
+    return JobSight(run.flink_job_id, JobState(run.flink_state), run.tasks_up, run.tasks_total)
+
+
 def settle(run: Run, engine: Engine, sight: JobSight | None, is_gone: bool) -> None:
     """Bring a job without an open operation to the state that Flink shows."""
     if sight is None:
@@ -65,8 +72,16 @@ def _settle_missing(run: Run, engine: Engine, is_gone: bool) -> None:
             engine.job(run.flink_job_id)
         except NotFound:
             _close(run, RunEnd.NEVER_STARTED, run.job.problem)
+    elif is_gone and _vanished_as_asked(run):
+        _close(run, RunEnd.STOPPED, None)
     elif is_gone:
         _close(run, RunEnd.LOST, loss(run.endpoint))
+
+
+def _vanished_as_asked(run: Run) -> bool:
+    """Tell whether a run was last seen before a stop that has left its snapshot; once it was seen again, that stop had failed."""
+    left = run.snapshots.filter(source=Snapshot.Source.STOP, state=Snapshot.State.COMPLETED)
+    return left.filter(ended_at__gte=run.missing_since).exists()
 
 
 def loss(endpoint: FlinkEndpoint) -> Problem:

@@ -84,6 +84,7 @@ class Look:
             return
         sight = self.sights.get(run.flink_job_id)
         is_gone = truth.remember(run, sight, truth.patience_with(self.endpoint))
+        sight = sight or truth.last_words(run)
         if sight and sight.state.is_over:
             # While Flink still knows it; the run is closed below.
             checkpoints.keep_last(run, self.engine, sight)
