@@ -98,7 +98,7 @@ def compiled() -> None:
 
 
 @pytest.fixture(autouse=True)
-def language() -> Iterator[None]:
+def language_as_before() -> Iterator[None]:
     """Leave the language of this process as it was: a request to the test client leaves its own behind."""
     with override("en"):
         yield
