@@ -10,6 +10,7 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         register(checks.numbers, Tags.security)
+        register(checks.log_format)
         register(checks.debug_in_public, Tags.security)
         register(checks.secret_key, Tags.security, deploy=True)
         register(checks.any_host, Tags.security, deploy=True)

@@ -18,6 +18,12 @@ def numbers(**_kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+def log_format(**_kwargs: Any) -> list[CheckMessage]:
+    if settings.LOG_FORMAT not in ("line", "json"):
+        return [Error("OCEANUS_LOG_FORMAT must be line or json.", id="oceanus.E007")]
+    return []
+
+
 def debug_in_public(**_kwargs: Any) -> list[CheckMessage]:
     """Refuse Django's debug pages, which show settings and source, where HTTPS says that others come in."""
     if settings.DEBUG and settings.HTTPS:

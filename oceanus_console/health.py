@@ -1,13 +1,16 @@
-"""GET /healthz: whether the parts that the console needs are there, for people, scripts and load balancers."""
+"""GET /healthz, /readyz, /livez: whether all parts are there, whether this web process may work, whether it lives at all."""
 
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cache
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -70,3 +73,41 @@ def healthz(request: HttpRequest) -> JsonResponse:
     response = JsonResponse({"missing": missing, **parts}, status=503 if missing else 200)
     response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs each 503 as an error of ours
     return response
+
+
+@login_not_required
+@never_cache
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """Answer 200 as long as this web process answers at all: a restart helps against nothing else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when this web process may be given requests: the database answers and has this release's tables."""
+    try:
+        word = pool.submit(tables).result(timeout=SECONDS)
+    except Exception as error:  # as above
+        logger.info("The database is not ready: %r", error)
+        word = "database: no answer"
+    response = HttpResponse(f"{word}\n", status=200 if word == OK else 503, content_type="text/plain")
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def tables() -> str:
+    """Say whether the migrations of this release are in the database, over a connection of our own."""
+    try:
+        applied = MigrationRecorder(connection).applied_migrations()
+        lacking = [f"{app_label}.{name}" for app_label, name in newest_migrations() if (app_label, name) not in applied]
+        return f"not migrated: {', '.join(lacking)}" if lacking else OK
+    finally:
+        connection.close()
+
+
+@cache
+def newest_migrations() -> list[tuple[str, str]]:
+    return sorted(MigrationLoader(None).graph.leaf_nodes())

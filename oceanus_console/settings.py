@@ -159,6 +159,8 @@ HTTPS = env.bool("OCEANUS_HTTPS", default=False)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    # Asked by machines, past the proxy.
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|livez|readyz|metrics)$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = True
 # HSTS for all names below ours, and for the lists that browsers ship with: the owner of the domain decides, not the console.
@@ -186,13 +188,23 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"
 
+# One line for people, or one JSON object for a log collector; neither tells secrets.
+LOG_FORMAT = env.str("OCEANUS_LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "jobs.masking.MaskingFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {"()": "jobs.masking.MaskingFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "jobs.log_records.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"subject": {"()": "jobs.log_records.SubjectFilter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "line",
+            "filters": ["subject"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": env.str("OCEANUS_LOG_LEVEL", default="INFO")},
     "loggers": {"celery": {"level": "WARNING"}, "urllib3": {"level": "ERROR"}},
 }
@@ -205,6 +217,8 @@ DATA_DIRECTORY = HOME / "data"
 SQL_RUNNER_JAR = Path(env.str("OCEANUS_SQL_RUNNER_JAR", default=str(BASE_DIR / ".venv" / "flink" / "sql-runner.jar")))
 # Shown where an error has no advice of ours.
 SUPPORT_URL = env.str("OCEANUS_SUPPORT_URL", default="")
+# What a reader of /metrics must bring; without one, only this machine may read them.
+METRICS_TOKEN = env.str("OCEANUS_METRICS_TOKEN", default="")
 
 # The deadline of each step of an operation, in seconds (G5).
 STEP_DEADLINE_SECONDS = {

@@ -2,7 +2,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from oceanus_console import sign_in
-from oceanus_console.health import healthz
+from oceanus_console.health import healthz, livez, readyz
+from oceanus_console.metrics.page import metrics
 
 urlpatterns = [
     path("", include("workspaces.urls")),
@@ -13,6 +14,9 @@ urlpatterns = [
     path("admin/login/", sign_in.admin_door, name="admin-door"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("livez", livez, name="livez"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
 ]
 handler400 = "oceanus_console.refused.bad_request"
 handler500 = "oceanus_console.unavailable.server_error"

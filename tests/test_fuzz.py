@@ -45,8 +45,8 @@ __all__ = ["world"]
 
 URLENCODED = "application/x-www-form-urlencoded"
 HTMX = {"HX-Request": "true"}
-# healthz takes nothing from anybody, and waits for the broker.
-ADDRESSES = [one for one in ALL if one.name != "healthz"]
+# These take nothing from anybody, and wait for the broker.
+ADDRESSES = [one for one in ALL if one.name not in ("healthz", "metrics")]
 KINDS = ["developer", "root"]
 
 # What breaks parsers: of numbers, UUIDs, addresses, JSON, lists, dates, templates, and texts that no database takes.

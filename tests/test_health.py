@@ -1,10 +1,15 @@
-"""GET /healthz: 200 when all is there, else 503 and what is missing; to anybody, soon, and whatever is broken."""
+"""GET /healthz: 200 when all is there, else 503 and what is missing; to anybody, soon, and whatever is broken.
+
+And /livez and /readyz, of which each says only its part.
+"""
 
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
@@ -93,3 +98,52 @@ def test_a_heartbeat_moves_on() -> None:
     first = Heartbeat.objects.get(name="worker").at
     Heartbeat.record("worker")
     assert Heartbeat.objects.get(name="worker").at > first
+
+
+# --- /livez and /readyz ---
+
+
+def test_it_lives_and_is_ready(client: Client) -> None:
+    for path in ("/livez", "/readyz"):
+        response = client.get(path)
+        assert (response.status_code, response.text) == (200, "ok\n")
+        assert client.post(path).status_code == 405
+
+
+def test_without_worker_and_flink_requests_may_come_all_the_same(
+    client: Client, embedded_cluster: FlinkEndpoint
+) -> None:
+    FlinkEndpoint.objects.update(unreachable_since=timezone.now())
+    assert client.get("/healthz").status_code == 503
+    assert client.get("/readyz").status_code == 200
+
+
+def test_to_live_it_needs_no_database(client: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert client.get("/livez").status_code == 200
+
+
+def test_without_a_database_it_lives_but_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections.close_all()
+    monkeypatch.setitem(connections.settings["default"], "HOST", "/nowhere")
+    assert client.get("/livez").status_code == 200
+    response = client.get("/readyz")
+    assert (response.status_code, response.text) == (503, "database: no answer\n")
+
+
+def test_before_the_migrations_it_is_not_ready(client: Client) -> None:
+    """As during an upgrade: the new release runs, and its tables are not there yet."""
+    newest = MigrationRecorder.Migration.objects.filter(app="oceanus_console").latest("name")
+    newest.delete()
+    response = client.get("/readyz")
+    newest.save(force_insert=True)
+    assert (response.status_code, response.text) == (503, f"not migrated: oceanus_console.{newest.name}\n")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_newer_database_is_good_enough(client: Client) -> None:
+    """As during an upgrade: the tables are there, and an old web process still works."""
+    newer = MigrationRecorder.Migration.objects.create(app="jobs", name="9999_of_a_later_release")
+    response = client.get("/readyz")
+    newer.delete()
+    assert response.status_code == 200

@@ -133,8 +133,10 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "restart-batch": (Who.NOBODY, Who.OPERATE),
     "cancel-batch": (Who.NOBODY, Who.OPERATE),
 }
+# Not for users at all, but for whoever has the token (tests/test_metrics.py).
+MACHINES = {"metrics"}
 # Open to everybody, on purpose: what is needed to come in, to go, and to see whether the console lives.
-OPEN = {"login", "admin-door", "logout", "set_language", "healthz"}
+OPEN = {"login", "admin-door", "logout", "set_language", "healthz", "livez", "readyz"}
 
 VISITORS = {
     "stranger": set(),
@@ -247,7 +249,7 @@ def test_the_roles_are_those_of_the_design() -> None:
 def test_every_address_is_classified() -> None:
     names = [one.name for one in ALL]
     assert sorted(set(names)) == sorted(names), "two addresses have one name"
-    missing, gone = set(names) - set(TABLE) - OPEN, (set(TABLE) | OPEN) - set(names)
+    missing, gone = set(names) - set(TABLE) - OPEN - MACHINES, (set(TABLE) | OPEN | MACHINES) - set(names)
     assert not missing, f"say in TABLE who may use {sorted(missing)}"
     assert not gone, f"TABLE knows addresses that there are no more: {sorted(gone)}"
 
@@ -304,7 +306,19 @@ QUERIES = [
     *("problem", "line", "start", "allow", "snapshot"),
 ]
 FIELDS = [
-    *("name", "value", "is_hidden", "description", "username", "role", "is_sure", "workspace", "flink_version", "rest_url", "total_cu"),
+    *(
+        "name",
+        "value",
+        "is_hidden",
+        "description",
+        "username",
+        "role",
+        "is_sure",
+        "workspace",
+        "flink_version",
+        "rest_url",
+        "total_cu",
+    ),
     *("snapshot_directory", "endpoint", "note", "version", "start", "snapshot", "with_snapshot", "do", "sql", "over"),
     *("revision", "parallelism", "properties", "jobmanager_spec", "checkpoint_interval_seconds"),
     *("folder", "target", "cluster", "job", "jobs", "parent", "key", "scope", "with_snapshot", "suffix", "q", "status"),
@@ -342,3 +356,12 @@ def test_the_open_addresses_tell_nothing(client: Client, job: Job) -> None:
     told = client.get(reverse("healthz"))
     assert told.status_code in (200, 503)
     assert job.name not in told.text
+    assert client.get(reverse("livez")).text == "ok\n"
+    assert client.get(reverse("readyz")).text == "ok\n"
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_no_user_may_read_what_is_for_machines(name: str, world: dict[Any, Any]) -> None:
+    for client in [Client(), *(signed_in(world, kind) for kind in VISITORS)]:
+        assert client.get(reverse(name), REMOTE_ADDR="203.0.113.9").status_code == 403
+        assert client.post(reverse(name), REMOTE_ADDR="203.0.113.9").status_code == 405

@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster
+from jobs.log_records import subject
 from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot
 from jobs.models.batch import UNSUCCESSFUL
 from jobs.operations.copy import copy, name_of_copy
@@ -160,7 +161,8 @@ def _begin(batch: Batch) -> int:
         return 0
     items = list(_due(batch, waiting.select_related("job__endpoint", "job__workspace", "snapshot")))
     for item in items:
-        _begin_item(batch, item)
+        with subject(batch=batch.serial, job=item.job.serial):
+            _begin_item(batch, item)
     return len(items)
 
 

@@ -3,7 +3,8 @@
 import logging
 
 from clusters.engine import EngineError, Unreachable
-from jobs.models import Operation
+from jobs.log_records import subject
+from jobs.models import Operation, Run
 from jobs.operations.record import OPERATION_LOCK, Event, alone, look_again
 from jobs.operations.run import submit
 from jobs.operations.stop import ask, withdraw
@@ -32,10 +33,19 @@ def perform(operation_id: int) -> None:
         )
         if not mine or operation is None or operation.run is None:
             return
-        try:
-            STEPS[Step(operation.step)](operation, operation.run.endpoint.engine())
-        except Unreachable as error:
-            look_again(operation, Event.UNREACHABLE, error.summary)
-        except EngineError as error:
-            # Also a look that was refused: whatever it means, it tells nothing of the job.
-            look_again(operation, Event.UNANSWERED, error.summary)
+        with subject(operation=operation.serial, job=operation.job.serial):
+            _ask(operation, operation.run)
+
+
+def _ask(operation: Operation, run: Run) -> None:
+    try:
+        STEPS[Step(operation.step)](operation, run.endpoint.engine())
+    except Unreachable as error:
+        look_again(operation, Event.UNREACHABLE, error.summary)
+    except EngineError as error:
+        # Also a look that was refused: whatever it means, it tells nothing of the job.
+        look_again(operation, Event.UNANSWERED, error.summary)
+    except Exception:
+        # Here it is known of which operation; the watcher offers it again.
+        log.exception("Could not carry on %s", operation)
+        raise

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from clusters.engine import Engine, EngineError, JobSight
 from clusters.models import FlinkEndpoint
+from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
 from jobs.operations.follow import follow
@@ -62,7 +63,9 @@ class Look:
             return
         self._reached()
         for run in self.runs:
-            self._safely(run)
+            operation = self.operations.get(run.pk)
+            with subject(operation=operation.serial if operation else "", job=run.job.serial):
+                self._safely(run)
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {run.flink_job_id for run in self.runs})
         if any(one.step in WATCHED_STEPS for one in self.operations.values()):
