@@ -9,6 +9,7 @@ damage is healed, the dust settles, and every guarantee is checked against the d
 of ended jobs and the directory of snapshots. What does not hold is a finding; it is printed with the seed and the log of its trial.
 
     --seed S        the first trial has seed S, the next S + 1, ... (default: 1)
+    --processes N   of simulated trials (default: one a core)
     --home DIR      where the console under trial lives (default: a new directory, removed when nothing was found)
     --report FILE   the report at the end, as JSON too
 

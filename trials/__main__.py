@@ -11,6 +11,9 @@ parser = argparse.ArgumentParser(prog="./oceanus trials", description="Try the w
 parser.add_argument("--count", type=int, default=20, help="how many trials (default: 20)")
 parser.add_argument("--seed", type=int, default=1, help="of the first trial; the next ones count on (default: 1)")
 parser.add_argument("--simulated", action="store_true", help="against a fake Flink, in simulated time")
+parser.add_argument(
+    "--processes", type=int, default=os.cpu_count() or 1, help="of simulated trials (default: one a core)"
+)
 parser.add_argument("--home", type=Path, help="of the console under trial (default: a new directory)")
 parser.add_argument("--replay", type=int, metavar="SEED", help="do the trial of this seed only")
 parser.add_argument("--report", type=Path, metavar="FILE", help="write the report there too, as JSON")
@@ -19,8 +22,9 @@ parser.add_argument("--report", type=Path, metavar="FILE", help="write the repor
 def main() -> int:
     options = parser.parse_args()
     seeds = [options.replay] if options.replay is not None else range(options.seed, options.seed + options.count)
-    trial = simulation.try_in_simulation(seeds) if options.simulated else real.try_for_real(seeds, options.home)
-    return trial.finish(options.report)
+    if options.simulated:
+        return simulation.try_in_simulation(seeds, options.processes).finish(options.report)
+    return real.try_for_real(seeds, options.home).finish(options.report)
 
 
 if __name__ == "__main__":

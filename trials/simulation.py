@@ -4,10 +4,15 @@ import io
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 
+import django
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -23,6 +28,7 @@ from trials.ground import SQL, open_database
 from trials.report import Report, say
 from trials.schedule import PEOPLE
 from trials.simulated_trial import SimulatedTrial
+from trials.trial import Result
 from workspaces.models import Member, Role, Workspace
 
 DEADLINES = {"submitting": 40, "starting": 60, "asking": 30, "snapshotting": 30, "ending": 30}
@@ -30,18 +36,36 @@ LOST_AFTER_SECONDS = 45
 TELL_AFTER = 100
 
 
-def try_in_simulation(seeds: Sequence[int]) -> Report:
-    """Do a simulated trial for each seed."""
+def try_in_simulation(seeds: Sequence[int], processes: int) -> Report:
+    """Do a simulated trial for each seed, in so many processes, each with a database of its own."""
     report = Report("simulated")
+    portions = [seeds[first::processes] for first in range(min(processes, len(seeds)))]
+    if len(portions) == 1:
+        results: Iterable[list[Result]] = [take_all(seeds)]
+    else:
+        # Not forked: each process is one that knows nothing of our connections and threads.
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=django.setup)
+        results = pool.map(take_all, portions)
+    for result in chain.from_iterable(results):
+        report.add(result)
+    return report
+
+
+def take_all(seeds: Sequence[int]) -> list[Result]:
+    """Do the simulated trials of these seeds one after the other."""
+    results: list[Result] = []
     with database() as home, override_settings(**for_trials(home)):
         prepare()
-        say(f"ready after {report.lasted():.0f} s")
+        began = time.monotonic()
         for number, seed in enumerate(seeds, start=1):
             random.seed(seed)  # the console draws, too
-            report.add(SimulatedTrial(seed, home).take())
+            results.append(SimulatedTrial(seed, home).take())
             if number % TELL_AFTER == 0:
-                say(f"{number:5}  {len(report.found)} with findings, {report.lasted() / number:.2f} s each")
-    return report
+                found = sum(bool(one.findings) for one in results)
+                say(
+                    f"{number:5} of {len(seeds)}: {found} with findings, {(time.monotonic() - began) / number:.2f} s each"
+                )
+    return results
 
 
 def for_trials(home: Path) -> dict[str, object]:
