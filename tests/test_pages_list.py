@@ -57,10 +57,13 @@ def test_its_queries_do_not_grow_with_the_rows(
     client: Client, alice: User, job: Job, url: str, rows: int, django_assert_num_queries: Any
 ) -> None:
     make_rows(job, rows)
+    settle_changes(job.workspace)
     client.force_login(alice)
-    with django_assert_num_queries(8):
-        answer = client.get(url, {"size": 100, "q": "job"})
-    assert len(answer.context["page"].object_list) == rows
+    # Rows that nobody has seen yet are read whole and what matches is counted; the second time neither is needed.
+    for queries in (9, 6):
+        with django_assert_num_queries(queries):
+            answer = client.get(url, {"size": 100, "q": "job"})
+        assert len(answer.context["page"].object_list) == rows
 
 
 def test_it_searches_by_name_and_by_id(

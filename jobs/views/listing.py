@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import JSONObject
 from django.http import HttpResponse, QueryDict
@@ -27,6 +27,8 @@ from jobs.problem_groups import HAS_PROBLEM, with_problem
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
+from jobs.views.paging import COMMIT_LAG, PageNumbers, counted_once, page_of
+from jobs.views.rows import CELLS, ROW, Row, rows_of
 from jobs.views.visit import Request, workspace_of
 from workspaces.answers import leave_to
 from workspaces.models import May, Workspace
@@ -40,9 +42,9 @@ SORTS = {
     "started": "current_run__started_at",
     "updated": "updated_at",
 }
+# What may be missing comes last, both ways; for what is always there, an index could not give that order.
+MAY_BE_MISSING = {"started"}
 SIZES = (20, 50, 100)
-# A change becomes visible at its commit, up to this long after the time it carries.
-COMMIT_LAG = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Wish:
             page=query.get("page", "1"),
         )
 
-    def select(self, jobs: JobQuerySet, folders: list[int] | None) -> QuerySet[Job]:
+    def select(self, jobs: JobQuerySet, folders: list[int] | None) -> JobQuerySet:
         """Keep what matches, in order; `folders`: the ids of those to look in, None for everywhere."""
         if folders is not None:
             jobs = jobs.filter(folder__in=folders)
@@ -80,8 +82,9 @@ class Wish:
             jobs = jobs.filter(status=self.status)
         if self.problem:
             jobs = with_problem(jobs, self.problem)
-        column = F(SORTS[self.sort.removeprefix("-")])
-        order = column.desc(nulls_last=True) if self.sort.startswith("-") else column.asc(nulls_last=True)
+        key = self.sort.removeprefix("-")
+        column, last = F(SORTS[key]), True if key in MAY_BE_MISSING else None
+        order = column.desc(nulls_last=last) if self.sort.startswith("-") else column.asc(nulls_last=last)
         return jobs.order_by(order, "-pk")
 
 
@@ -91,16 +94,20 @@ def jobs(request: Request, serial: str) -> HttpResponse:
     wish = Wish.of(request.GET)
     counted = _count(workspace)
     tree = tree_with(workspace, counted, wish)
-    page = Paginator(wish.select(rows_of(request, workspace), tree.chosen()), wish.size).get_page(wish.page)
+    can_operate = workspace.may(request.user, May.OPERATE)
+    found = wish.select(_jobs_of(request, workspace), tree.chosen())
+    numbers = PageNumbers(_count_found(workspace, counted, wish, tree, found), wish.size)
+    number = numbers.nearest(wish.page)
+    page = Page(rows_of(page_of(found, numbers, number), ROW, can_operate), number, numbers)
     context = {
         "workspace": workspace,
-        "can_operate": workspace.may(request.user, May.OPERATE),
+        "can_operate": can_operate,
         "wish": wish,
         "tree": tree,
         "sizes": SIZES,
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
-        "rows": [job.serial for job in page],
+        "rows": [row.serial for row in page],
         "seen": _seen(workspace),
         "summary": _summary(workspace, counted, tree),
     }
@@ -118,14 +125,16 @@ def poll(request: Request, serial: str) -> HttpResponse:
     rows = request.GET.getlist("row")[: max(SIZES)]
     wish, counted = Wish.of(request.GET), _count(workspace)
     tree = tree_with(workspace, counted, wish)
-    shown = list(rows_of(request, workspace).filter(serial__in=[row for row in rows if "\0" not in row]))
+    can_operate = workspace.may(request.user, May.OPERATE)
+    named = _jobs_of(request, workspace).filter(serial__in=[row for row in rows if "\0" not in row])
+    shown = rows_of(named, CELLS, can_operate)
     context = {
         "workspace": workspace,
-        "can_operate": workspace.may(request.user, May.OPERATE),
+        "can_operate": can_operate,
         "wish": wish,
         "tree": tree,
-        "changed": [job for job in shown if _is_new(job, told, seen)],
-        "gone": sorted(set(rows) - {job.serial for job in shown}) if len(shown) < len(rows) else [],
+        "changed": [row for row in shown if _is_new(row, told, seen)],
+        "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
         "seen": seen,
         "summary": _summary(workspace, counted, tree),
@@ -156,8 +165,8 @@ def new(request: Request, serial: str) -> HttpResponse:
     return show_dialog(request, "jobs/_new.html", context, invalid=request.method == "POST")
 
 
-def rows_of(request: Request, workspace: Workspace) -> JobQuerySet:
-    return Job.objects.visible_to(request.user).filter(workspace=workspace).for_rows()
+def _jobs_of(request: Request, workspace: Workspace) -> JobQuerySet:
+    return Job.objects.visible_to(request.user).filter(workspace=workspace)
 
 
 def _watched(request: Request) -> QuerySet[Workspace]:
@@ -185,7 +194,7 @@ def _seen(workspace: Any) -> str:
     return f"{_newest(workspace).timestamp():.6f}-{workspace.outages or 0}"
 
 
-def _is_new(job: Job, told: str, seen: str) -> bool:
+def _is_new(job: Row, told: str, seen: str) -> bool:
     told_time, _dash, told_outages = told.partition("-")
     if told_outages != seen.partition("-")[2]:
         return True
@@ -195,8 +204,25 @@ def _is_new(job: Job, told: str, seen: str) -> bool:
         return True
 
 
-def _count(workspace: Workspace) -> list[dict[str, Any]]:
-    """Count the jobs by folder and status, with the CU of what runs, in one query."""
+def _count_found(workspace: Any, counted: list[dict[str, Any]], wish: Wish, tree: Tree, found: JobQuerySet) -> int:
+    """Return how many jobs the wish matches; where nothing is searched for, that is known already."""
+    chosen = tree.chosen()
+    if wish.search or wish.problem:
+        about = (workspace.pk, _seen(workspace), chosen, wish.search, wish.status, wish.problem)
+        return counted_once(_newest(workspace), about, found.count)
+    return sum(
+        row["n"]
+        for row in counted
+        if (chosen is None or row["folder"] in chosen) and wish.status in ("", row["status"])
+    )
+
+
+def _count(workspace: Any) -> list[dict[str, Any]]:
+    """Return the jobs by folder and status, with the CU of what runs."""
+    return counted_once(_newest(workspace), (workspace.pk, _seen(workspace)), lambda: _count_now(workspace))
+
+
+def _count_now(workspace: Workspace) -> list[dict[str, Any]]:
     live = Q(current_run__isnull=False, current_run__ended_at=None)
     rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("folder", "status")
     return [
