@@ -31,6 +31,8 @@ DEEPEST = 3
 LATE_SECONDS = (1.0, 20.0)
 REDELIVERED_AFTER_SECONDS = (1.0, 15.0)
 FIND_ORPHANS_SECONDS = 60
+# How often something happens on Flink just between a request and what the console does with its answer: when asking, when looking.
+AMBUSHES = (0.08, 0.015)
 
 
 class Died(BaseException):
@@ -38,12 +40,13 @@ class Died(BaseException):
 
 
 class SimulatedConsole:
-    """Chances are per message, request or task; `calm` sets them all to nothing."""
+    """Chances are per message, request or task; `calm` sets them all to nothing. `ambush`: what may happen during a request."""
 
     def __init__(self, clock: Clockwork, random: Random) -> None:
         self.clock, self.random = clock, random
         self.dies, self.message_lost, self.message_doubled, self.request_late = 0.04, 0.05, 0.1, 0.02
         self.company = 0.3
+        self.ambush: Callable[[], object] | None = None
         self.beat_is_dead, self.tick_seconds = False, 1.0
         self.asks: list[Ask] = []
         self.traces: list[str] = []
@@ -53,6 +56,7 @@ class SimulatedConsole:
         self._outermost = len(connection.savepoint_ids)
 
     def calm(self) -> None:
+        self.ambush = None
         self.dies = self.message_lost = self.message_doubled = self.request_late = self.company = 0.0
         self.beat_is_dead, self.tick_seconds, record.FOLLOW_UP_SECONDS = False, 4.0, 3.0
 
@@ -156,6 +160,8 @@ class SimulatedConsole:
             return send(engine, method, path, **content)
         finally:
             self.clock.pass_by(self.random.expovariate(20))
+            if self.ambush and self.random.random() < AMBUSHES[method == "GET"]:
+                self.ambush()
             self._meanwhile()
 
     def _meanwhile(self) -> None:

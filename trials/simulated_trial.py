@@ -46,6 +46,18 @@ WISHES = {
     "batch-publish": 1,
     "batch-copy": 1,
 }
+# What may happen just between a request and its answer's way into the book.
+SUDDEN = [
+    "JobManager away",
+    "JobManager restarts",
+    "JobManager restarts empty",
+    "jobs hidden",
+    "triggers forgotten",
+    "ended jobs forgotten",
+    "job fails",
+    "job restarts",
+    "TaskManager away",
+]
 LOAD_SECONDS = (3.0, 9.0)
 # As many steps' deadlines as an operation and a batch behind it may take, and the patience with lost jobs.
 SETTLED_WITHIN_SECONDS = 500
@@ -105,6 +117,7 @@ class SimulatedTrial:
         for name in random.choices(list(self.flink.damages), k=random.randint(1, 4)):
             self.result.damages.append(name)
             self.clock.after(random.uniform(0.5, self.seconds), name, lambda name=name: self._damage(name))  # type: ignore[misc]
+        self.console.ambush = self._ambush
         if random.random() < 0.2:
             self.result.damages.append("beat dies")
             self.clock.after(random.uniform(0, self.seconds), "beat dies", self._kill_beat)
@@ -117,6 +130,12 @@ class SimulatedTrial:
         if self.clock.seconds <= self.seconds:
             self.clock.note(f"damage: {name}")
             self.flink.damages[name]()
+
+    def _ambush(self) -> None:
+        name = self.random.choice(SUDDEN)
+        self.result.damages.append(f"{name} during a request")
+        self.clock.note(f"damage during a request: {name}")
+        self.flink.damages[name]()
 
     def _kill_beat(self) -> None:
         self.clock.note("beat dies")
