@@ -1,12 +1,16 @@
 """GET /metrics: in Prometheus' format, the same from every web process, at a known cost, and not for everybody."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
@@ -317,3 +321,14 @@ def test_the_web_processes_are_told_as_one() -> None:
     assert of(alone, "oceanus_web_processes") == 1
     assert result.stdout.count("oceanus_web_processes 2.0") == 1, result.stderr
     assert of(told, "process_open_fds") > 0
+
+
+def test_the_dashboard_asks_for_what_is_told(console: Console) -> None:
+    console.start()
+    Heartbeat.objects.create(name="worker", at=timezone.now())
+    told = {name for name, _labels in parsed(Page().read().decode())}
+    dashboard = json.loads((Path(settings.BASE_DIR) / "docs" / "grafana.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    names = set(re.findall(r"\b(?:oceanus|process)_\w+", " ".join(asked)))
+    assert len(names) > 10
+    assert not names - told

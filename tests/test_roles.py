@@ -306,19 +306,8 @@ QUERIES = [
     *("problem", "line", "start", "allow", "snapshot"),
 ]
 FIELDS = [
-    *(
-        "name",
-        "value",
-        "is_hidden",
-        "description",
-        "username",
-        "role",
-        "is_sure",
-        "workspace",
-        "flink_version",
-        "rest_url",
-        "total_cu",
-    ),
+    *("name", "value", "is_hidden", "description", "username", "role", "is_sure", "workspace"),
+    *("flink_version", "rest_url", "total_cu"),
     *("snapshot_directory", "endpoint", "note", "version", "start", "snapshot", "with_snapshot", "do", "sql", "over"),
     *("revision", "parallelism", "properties", "jobmanager_spec", "checkpoint_interval_seconds"),
     *("folder", "target", "cluster", "job", "jobs", "parent", "key", "scope", "with_snapshot", "suffix", "q", "status"),
