@@ -1,0 +1,21 @@
+"""Benchmarks: the console's speed beside that of something plain, in the same run. Nothing imports this.
+
+    ./oceanus bench                  all of them, with the sizes that docs/performance.md tells of
+    ./oceanus bench list poll        only these
+    ./oceanus bench --json FILE      the results as JSON too
+
+A benchmark does the console's work and a baseline's by turns and compares their medians, so that what else the machine does
+weighs on both alike: the ratio counts, the milliseconds are for orientation. Each ratio has a budget. The database is
+one of its own, in a temporary directory, as durable as in production; pages are asked for over HTTP from the web
+server that `./oceanus up` starts.
+
+    list            the list of jobs, against the change list of Django's admin over the same rows
+    poll            what an open list asks every two seconds, against the list itself
+    batch-accept    the click that asks for a batch of 1,000 jobs: seconds and SQL statements
+    copy            copies of 1,000 jobs, against the bare bulk INSERTs of as many rows
+
+Where to look: ground.py (database, broker, web server), rows.py (what fills the database), measure.py (taking turns, and the
+page of results), job_list.py and batches.py (the benchmarks).
+"""
+
+ROWS = 50  # on a page, of both lists
