@@ -235,7 +235,17 @@ def test_a_traceback_is_excused_by_what_was_hurt_and_by_nothing_else() -> None:
     assert len(list(tracebacks(CHAINED, {"valkey"}))) == 1
 
 
-@pytest.mark.parametrize(("status", "hurt", "count"), [(500, set(), 1), (500, {"postgres"}, 0), (403, set(), 1), (302, set(), 0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "hurt", "count"),
+    [
+        (500, set(), 1),
+        (500, {"postgres"}, 1),
+        (503, {"postgres"}, 0),
+        (503, set(), 1),
+        (403, set(), 1),
+        (302, set(), 0),
+    ],
+)
 def test_an_error_page_is_a_finding(status: int, hurt: set[str], count: int) -> None:
     click = Click("ann", "run", "cql-1", datetime.now(UTC), datetime.now(UTC), status, page="<h1>Error</h1>")
     assert len(list(bad_pages([click], hurt))) == count
@@ -314,11 +324,11 @@ def take(directory: Path, *arguments: str) -> dict[str, object]:
 
 
 def test_simulated_trials_find_nothing(tmp_path: Path) -> None:
-    report = take(tmp_path, "--simulated", "--count", "60", "--seed", "1")
-    assert (report["trials"], report["findings"]) == (60, [])
+    report = take(tmp_path, "--simulated", "--count", "50", "--seed", "1")
+    assert (report["trials"], report["findings"]) == (50, [])
 
 
 @pytest.mark.flink
 def test_real_trials_find_nothing(tmp_path: Path) -> None:
-    report = take(tmp_path, "--count", "3", "--seed", "3")
+    report = take(tmp_path, "--count", "3", "--seed", "27")  # web, JobManager and PostgreSQL killed
     assert (report["trials"], report["findings"]) == (3, [])
