@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Problem, Run
-from jobs.operations.record import problem
+from jobs.operations.record import problem, update_job
 from jobs.problem_groups import groups_of
 from jobs.states import RunEnd, Status
 from tests.conftest import Console, make_job
@@ -32,7 +32,7 @@ def many(alice: User, workspace: Workspace, endpoint: FlinkEndpoint) -> list[Job
 
 def fail(jobs: list[Job], summary: str, trace: str = "") -> None:
     for job in jobs:
-        Job.objects.filter(pk=job.pk).update(status=Status.FAILED, problem=problem("flink", summary, trace))
+        update_job(job.pk, status=Status.FAILED, problem=problem("flink", summary, trace))
 
 
 def lose(endpoint: FlinkEndpoint) -> None:

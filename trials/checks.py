@@ -189,8 +189,9 @@ def _unmatched(evidence: Evidence, left: dict[tuple[str, str, str], list[Operati
     """Pair clicks and rows; tell what is left over on either side."""
     for name, clicks in evidence.people.items():
         singles = [one for one in clicks if not one.key]
-        # Clicks that were answered are sure of their row; what is left may belong to one without an answer.
-        for click in sorted(singles, key=lambda one: not one.has_succeeded):
+        # Clicks that were answered are sure of their row, the soonest answered of the earliest; what is left may belong to one
+        # without an answer.
+        for click in sorted(singles, key=lambda one: (not one.has_succeeded, one.answered_at or one.sent_at)):
             rows = left[name, click.action, click.job]
             until = click.answered_at if click.has_succeeded else None
             row = next(
