@@ -21,7 +21,7 @@ PRODUCTION = {
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("OCEANUS_")}
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("OCEANUS_", "DJANGO_"))}
     given = {"OCEANUS_HOME": os.environ["OCEANUS_HOME"], "DJANGO_SETTINGS_MODULE": "oceanus_console.settings"}
     return subprocess.run(
         [sys.executable, *words], env=ours | given | environment, cwd=settings.BASE_DIR, capture_output=True, text=True
