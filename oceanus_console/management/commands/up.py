@@ -147,12 +147,14 @@ class Console:
         if "load_sample" not in get_commands():
             del commands["sample"]
         tasks = {"migrate": database, "sample": ["migrate"]}
+        # The web server answers when there is somebody who can sign in.
+        first = {"web": ["sample"]} if "sample" in commands else {}
         children = [
             Child(
                 name=name,
                 command=lambda command=command: command,  # type: ignore[misc]
                 env=environment,
-                needs=tasks.get(name, ["migrate"]),
+                needs=(tasks | first).get(name, ["migrate"]),
                 once=name in tasks,
                 is_ready=(lambda: self._health() is not None) if name == "web" else None,
                 stage=30,
