@@ -87,7 +87,7 @@ def test_a_copy_runs_on_the_other_version(
 
     operations.stop(alice, new, True)
     sees(new, "stopped")
-    snapshot = new.snapshots.get()
+    snapshot = new.snapshots.get(source="stop")  # beside it may stand the newest checkpoint
     assert snapshot.state == "completed"
 
     operations.run(alice, new, new.versions.get(), snapshot=snapshot)

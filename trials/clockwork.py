@@ -21,7 +21,8 @@ class Clockwork:
     """`log`: what happened when, in seconds since the beginning."""
 
     def __init__(self) -> None:
-        self.began = self._now = datetime.now(UTC)
+        # A little ahead, so that nothing which was written down just before is taken for a deed of this time.
+        self.began = self._now = datetime.now(UTC) + timedelta(seconds=1)
         self.log: list[str] = []
         self._events: list[Event] = []
         self._numbers = itertools.count()

@@ -123,7 +123,7 @@ def test_many_jobs_at_once(
     batch(page, "批量停止", check="停止时创建快照")
     for job in jobs:
         expect(row(page, job.name)).to_contain_text("停止", timeout=LATER)
-        assert job.snapshots.get().state == "completed"
+        assert job.snapshots.get(source="stop").state == "completed"
     # 批量创建副本: the target cluster only; the folder stays, the name gets a suffix.
     tick(page, jobs[:2])
     page.get_by_role("button", name="批量操作").first.click()
