@@ -21,7 +21,6 @@ class Branch:
     children: list[Branch] = field(default_factory=list)
     count: int = 0
     is_open: bool = False
-    is_current: bool = False
 
     @property
     def path(self) -> list[Branch]:
@@ -32,6 +31,17 @@ class Branch:
     def below(self) -> list[Branch]:
         """This folder and all below it, in the order of the tree."""
         return [self, *(one for child in self.children for one in child.below)]
+
+    def told(self) -> dict[str, Any]:
+        """Return what the page shows of it, plain."""
+        below = [one.told() for one in self.children]
+        return {
+            "serial": self.serial,
+            "name": self.name,
+            "count": self.count,
+            "is_open": self.is_open,
+            "children": below,
+        }
 
 
 class Tree:
@@ -52,12 +62,20 @@ class Tree:
         self.count = sum(jobs_in.values())
         self.current = next((one for one in found.values() if one.serial == current), None)
         if self.current:
-            self.current.is_current = True
             for one in self.current.path:
                 one.is_open = True
 
     def __iter__(self) -> Iterator[Branch]:
         return (one for top in self.branches for one in top.below)
+
+    @property
+    def path(self) -> list[dict[str, str]]:
+        """The folders from the root down to the current one, plain."""
+        return [{"serial": one.serial, "name": one.name} for one in self.current.path] if self.current else []
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return what the page shows of the folders, plain."""
+        return [one.told() for one in self.branches]
 
     def chosen(self) -> list[int] | None:
         """Return the ids of the current folder and of all below it; None at the root."""

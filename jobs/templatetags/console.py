@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.template import Context
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +21,20 @@ from jobs.operations.copy import sentence
 from jobs.states import Action, Status, Step
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def address_without(context: Context, *names: str) -> str:
+    """Return the query of this page's address without these names, to stand before what a link says: "q=a&sort=name&", or ""."""
+    said = context["request"].GET.lists()
+    rest = urlencode([(name, values) for name, values in said if name not in names], doseq=True)
+    return f"{rest}&" if rest else ""
+
+
+@register.filter
+def numbers(pages: Iterable[int | str]) -> list[int]:
+    """Return the numbers of pages, with 0 for a gap."""
+    return [page if isinstance(page, int) else 0 for page in pages]
 
 
 @register.filter
