@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oceanus_console.applications import beat_command, web_command, worker_command
 from oceanus_console.embedded import Postgres, Valkey
 from oceanus_console.home import make_passable
 from oceanus_console.supervisor import Child, Log, running
@@ -41,11 +42,28 @@ def services() -> Iterator[None]:
 @contextmanager
 def web_server() -> Iterator[int]:
     """Serve the console for the length of a block; yield the port on loopback."""
+    port = free_port()
+    with running([_web(port)], Log(sys.stderr), seconds=60):
+        yield port
+
+
+@contextmanager
+def whole_console() -> Iterator[int]:
+    """Run web server, worker and beat for the length of a block; yield the web server's port."""
+    port = free_port()
+    workers = [Child(name="worker", command=worker_command), Child(name="beat", command=beat_command)]
+    with running([_web(port), *workers], Log(sys.stderr), seconds=60):
+        yield port
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "benchmarks.web:application", "--bind", f"127.0.0.1:{port}",
-               "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--preload", "--keep-alive", "60",
-               "--log-level", "warning", "--no-control-socket"]  # fmt: skip
+    return port
+
+
+def _web(port: int) -> Child:
+    command = [*web_command(f"127.0.0.1:{port}", "benchmarks.web:application"), "--keep-alive", "60"]
 
     def answers() -> bool:
         try:
@@ -54,6 +72,4 @@ def web_server() -> Iterator[int]:
             return False
         return True
 
-    web = Child(name="web", command=lambda: command, is_ready=answers)
-    with running([web], Log(sys.stderr), seconds=60):
-        yield port
+    return Child(name="web", command=lambda: command, is_ready=answers)

@@ -1,12 +1,15 @@
 """Take turns, compare medians, and tell the result against its budget."""
 
+import html
 import http.client
+import re
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -103,3 +106,40 @@ class Visitor:
             raise RuntimeError(f"{path} answers {answer.status}")
         self.text = body.decode()
         return passed
+
+
+POLL = re.compile(r'<div id="live"[^>]* hx-get="([^"]*)" hx-trigger="every (\d+)(ms|s)"')
+CSRF = "0123456789abcdef0123456789abcdef"  # cookie and header must agree; more is not asked
+
+
+class Clicker(Visitor):
+    """A visitor who also clicks, and then looks at a page that asks for what is new by itself."""
+
+    def __init__(self, port: int, user: User) -> None:
+        super().__init__(port, user)
+        self.cookie += f"; {settings.CSRF_COOKIE_NAME}={CSRF}"
+
+    def click(self, path: str, fields: dict[str, str]) -> None:
+        """Send a form, as a page without JavaScript would. Raise RuntimeError if it is not taken."""
+        headers = {
+            "Cookie": self.cookie,
+            "X-CSRFToken": CSRF,
+            "Accept-Language": "en",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        self.connection.request("POST", path, urlencode(fields), headers)
+        answer = self.connection.getresponse()
+        answer.read()
+        if answer.status != 302:
+            raise RuntimeError(f"{path} answers {answer.status}")
+
+    def watch_until(self, is_shown: Callable[[str], bool]) -> None:
+        """Ask for what is new as often as the page in `text` says, until it is shown."""
+        live = self.text
+        while not is_shown(self.text):
+            found = POLL.search(live)
+            assert found, "the page asks for what is new"
+            path, number, unit = found.groups()
+            time.sleep(float(number) / (1000 if unit == "ms" else 1))
+            self.get(html.unescape(path))
+            live = self.text or live  # 204: nothing is new

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from clusters.local import LocalFlink
 from oceanus_console import embedded
+from oceanus_console.applications import beat_command, web_command, worker_command
 from oceanus_console.home import Home, InUse, is_free
 from oceanus_console.supervisor import Child, Failed, Log, Supervisor
 from oceanus_console.this_machine import bracketed, own_hosts
@@ -122,27 +123,16 @@ class Console:
 
     def _applications(self, environment: Mapping[str, str], database: list[str]) -> list[Child]:
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-        celery = [
-            *(sys.executable, "-m", "celery", "--quiet", "--workdir", str(settings.BASE_DIR)),
-            "-A",
-            "oceanus_console",
-        ]
-        commands: dict[str, list[str]] = {
+        commands: dict[str, Sequence[str]] = {
             "migrate": [*manage, "migrate", "--no-input", "--verbosity", "0"],
             "sample": [
                 *(*manage, "load_sample", "--flink-url", self.flink.url, "--credentials", str(self.credentials)),
                 *(f"--extra-flink={version}={flink.url}" for version, flink in self.further_flinks.items()),
                 *(f"--removed-flink={version}" for version, runs in self.home.flink_versions().items() if not runs),
             ],
-            "web": [
-                *(sys.executable, "-m", "gunicorn", "oceanus_console.wsgi", "--chdir", str(settings.BASE_DIR)),
-                *("--bind", f"{bracketed(self.host)}:{self.port}", "--worker-class", "gthread"),
-                *("--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5"),
-                *("--log-level", "warning", "--no-control-socket"),
-            ],
-            # Threads: steps wait for Flink most of the time, and each of them ends soon.
-            "worker": [*celery, "worker", "-P", "threads", "-c", "16", "--without-gossip", "--without-mingle"],
-            "beat": [*celery, "beat", "--pidfile", ""],
+            "web": web_command(f"{bracketed(self.host)}:{self.port}"),
+            "worker": worker_command(),
+            "beat": beat_command(),
         }
         if "load_sample" not in get_commands():
             del commands["sample"]

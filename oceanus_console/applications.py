@@ -1,0 +1,30 @@
+"""The console's own processes, as command lines: what `up` starts, and what benchmarks and tests measure. No Django models in here."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def web_command(bind: str, application: str = "oceanus_console.wsgi") -> Sequence[str]:
+    """Return how to serve `application` on `bind` ("host:port")."""
+    return [
+        *(sys.executable, "-m", "gunicorn", application, "--chdir", str(ROOT), "--bind", bind),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5"),
+        *("--keep-alive", "10"),  # longer than a page waits between two polls
+        *("--log-level", "warning", "--no-control-socket"),
+    ]
+
+
+def worker_command() -> Sequence[str]:
+    """Return how to run a worker. Threads: steps wait for Flink most of the time, and each of them ends soon."""
+    return [*_celery(), "worker", "-P", "threads", "-c", "16", "--without-gossip", "--without-mingle"]
+
+
+def beat_command() -> Sequence[str]:
+    return [*_celery(), "beat", "--pidfile", ""]
+
+
+def _celery() -> Sequence[str]:
+    return [sys.executable, "-m", "celery", "--quiet", "--workdir", str(ROOT), "-A", "oceanus_console"]
