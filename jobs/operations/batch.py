@@ -15,17 +15,16 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
-from clusters.models import Cluster
 from jobs.log_records import subject
 from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot
 from jobs.models.batch import UNSUCCESSFUL
-from jobs.operations.copy import copy, name_of_copy
 from jobs.operations.draft import delete, publish
 from jobs.operations.folders import move_job
 from jobs.operations.record import BATCH_LOCK, Refusal, alone, wake
 from jobs.operations.restore import best, refuse_if_gone
 from jobs.operations.run import open_run
 from jobs.operations.stop import snapshot, stop
+from jobs.operations.together import ITEMS_TOGETHER, TOGETHER, begin_together
 from jobs.states import Action, Outcome
 from workspaces.models import May, Workspace
 
@@ -159,6 +158,8 @@ def _begin(batch: Batch) -> int:
         why = Refusal(_("%(user)s may no longer operate jobs here."), user=batch.requested_by)
         waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=timezone.now())
         return 0
+    if batch.action in TOGETHER:
+        return begin_together(batch, list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER]))
     items = list(_due(batch, waiting.select_related("job__endpoint", "job__workspace", "snapshot")))
     for item in items:
         with subject(batch=batch.serial, job=item.job.serial):
@@ -241,15 +242,6 @@ def _snapshot(batch: Batch, item: BatchItem) -> Operation:
     return snapshot(batch.requested_by, item.job, str(batch.params.get("description", "")))
 
 
-def _copy(batch: Batch, item: BatchItem) -> None:
-    cluster = Cluster.objects.filter(serial=batch.params["cluster"]).first()
-    if cluster is None:
-        raise Refusal(_("The target cluster does not exist any more."))
-    name = name_of_copy(item.job, batch.created_at)
-    new, changes = copy(batch.requested_by, item.job, cluster, name, item.job.folder)
-    _finish(item, State.SUCCEEDED, copy=new, changes=[one.as_json() for one in changes])
-
-
 def _delete(batch: Batch, item: BatchItem) -> None:
     delete(batch.requested_by, item.job)
     _finish(item, State.SUCCEEDED)
@@ -269,7 +261,6 @@ ACTS: dict[Action, Callable[[Batch, BatchItem], Operation | None]] = {
     Action.RUN: _run,
     Action.STOP: _stop,
     Action.SNAPSHOT: _snapshot,
-    Action.COPY: _copy,
     Action.DELETE: _delete,
     Action.MOVE: _move,
 }

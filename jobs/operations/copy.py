@@ -1,5 +1,6 @@
 """Copy: a new job with the source's definition, without its state, runs and snapshots."""
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, FlinkEndpoint
-from jobs.models import Definition, Draft, Folder, Job, Version
-from jobs.operations.record import Refusal, lock_job, record_done
+from jobs.models import Definition, Draft, Folder, Job, Operation, Version
+from jobs.operations.record import Refusal, allowed, done, lock_job, lock_jobs
 from jobs.states import Action, Status
-from workspaces.models import Visitor
+from workspaces.models import Visitor, Workspace
 
 LONGEST_NAME = 49
 WHOLE_CU = Decimal(1)
@@ -56,76 +57,166 @@ def endpoint_for_copy(job: Job, cluster: Cluster) -> FlinkEndpoint:
 
 def changes_of_copy(job: Job, cluster: Cluster, definition: Definition | None) -> list[Change]:
     """Return what a copy of `job` to `cluster` would have otherwise. Raise Refusal."""
-    endpoint = endpoint_for_copy(job, cluster)
-    changes = []
+    return list(_changes(job, endpoint_for_copy(job, cluster), cluster, definition))
+
+
+def _changes(job: Job, endpoint: FlinkEndpoint, cluster: Cluster, definition: Definition | None) -> Iterator[Change]:
     if endpoint.flink_version != job.endpoint.flink_version:
-        changes.append(Change("flink-version", job.endpoint.flink_version, endpoint.flink_version))
+        yield Change("flink-version", job.endpoint.flink_version, endpoint.flink_version)
     if definition and not cluster.supports_fine_grained:
         for what, spec in (
             ("jobmanager-spec", definition.jobmanager_spec),
             ("taskmanager-spec", definition.taskmanager_spec),
         ):
             if spec != WHOLE_CU:
-                changes.append(Change(what, f"{spec.normalize():f}", f"{WHOLE_CU}"))
-    return changes
+                yield Change(what, f"{spec.normalize():f}", f"{WHOLE_CU}")
 
 
 def published_definition(job: Job) -> Version | None:
     """Return what a copy takes over as its version 1: the online version, else the latest."""
-    if job.live_run and job.current_run:
-        return job.current_run.version
-    return job.versions.first()
+    return _published_definitions([job]).get(job.pk)
+
+
+def _published_definitions(jobs: Collection[Job]) -> dict[int, Version]:
+    online = [job.current_run.version_id for job in jobs if job.live_run and job.current_run]
+    others = [job.pk for job in jobs if not job.live_run]
+    latest = Version.objects.filter(job__in=others).order_by("job_id", "-number").distinct("job_id")
+    return {one.job_id: one for one in (*latest, *Version.objects.filter(pk__in=online))}
+
+
+def name_of_copy(source: Job, at: datetime) -> str:
+    """Return the product's name for a copy: the source's with `_YYYY-MM-DD_HH_MM_SS`, short enough, not taken yet."""
+    return _Names(source.workspace_id, at).give(source)
+
+
+class _Names:
+    """The names for copies made at one time, read from the workspace once; a name that was given is taken."""
+
+    def __init__(self, workspace_id: int, at: datetime) -> None:
+        self._suffix = timezone.localtime(at).strftime("_%Y-%m-%d_%H_%M_%S")
+        names = Job.objects.filter(workspace=workspace_id, deleted_at=None, name__contains=self._suffix)
+        self._taken = set(names.values_list("name", flat=True))
+
+    def give(self, source: Job) -> str:
+        for number in range(1, 1000):
+            counted = self._suffix + (f"_{number}" if number > 1 else "")
+            name = source.name[: LONGEST_NAME - len(counted)] + counted
+            if name not in self._taken:
+                self._taken.add(name)
+                return name
+        raise Refusal(_("No free name was found for the copy."))
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A new job, not in the database before `_insert`, where it comes from, and what is otherwise in it."""
+
+    new: Job
+    source: Job
+    version: Version | None
+    draft: Draft | None
+    changes: list[Change]
 
 
 @transaction.atomic
 def copy(user: Visitor, job: Job, cluster: Cluster, name: str, folder: Folder | None) -> tuple[Job, list[Change]]:
     """Make a copy in the same workspace; return it and what is otherwise in it. Raise Refusal."""
     job = lock_job(job, Action.COPY)
-    Cluster.objects.select_for_update().get(pk=cluster.pk)
-    if not cluster.bindings.filter(workspace=job.workspace_id).exists():
-        raise Refusal(_("This cluster is not bound to the workspace."))
+    cluster = _lock_target(cluster, job.workspace_id)
     if folder and folder.workspace_id != job.workspace_id:
         raise Refusal(_("This folder belongs to another workspace."))
-    version, draft = published_definition(job), Draft.objects.filter(job=job).first()
-    changes = changes_of_copy(job, cluster, version or draft)
-    new = _new_job(user, job, cluster, name, folder, version, draft)
-    if draft:
-        Draft.objects.create(job=new, saved_by_id=user.pk, **_values(draft, cluster))
-    if version:
-        note = _("copied from %(name)s v%(number)s") % {"name": job.name, "number": version.number}
-        Version.objects.create(job=new, number=1, note=note, published_by_id=user.pk, **_values(version, cluster))
-    record_done(job, Action.COPY, user, copy=new.serial, name=name, cluster=cluster.name)
-    record_done(new, Action.CREATE, user, copied_from=job.serial, version=version.number if version else None)
-    return new, changes
+    draft = Draft.objects.filter(job=job).first()
+    made = _copy_of(user, job, cluster, name, folder.pk if folder else None, published_definition(job), draft)
+    try:
+        _insert(user, [made])
+    except IntegrityError as error:
+        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+    return made.new, made.changes
 
 
-def _new_job(
+@transaction.atomic
+def copy_many(
+    user: Visitor, workspace: Workspace, ids: Collection[int], cluster: Cluster, at: datetime
+) -> dict[int, Copy | Refusal]:
+    """Copy jobs of a workspace beside themselves, in a number of statements that does not depend on theirs.
+
+    Return what came of each id. Raise Refusal if none can be copied there, and IntegrityError if a name was taken just now:
+    then nothing was copied, and the next try gives another one.
+    """
+    jobs = lock_jobs(ids)
+    cluster = _lock_target(cluster, workspace.pk)
+    versions = _published_definitions(jobs.values())
+    drafts = {one.job_id: one for one in Draft.objects.filter(job__in=jobs)}
+    names = _Names(workspace.pk, at)
+
+    def outcome(pk: int) -> Copy | Refusal:
+        try:
+            job = allowed(jobs.get(pk), Action.COPY)
+            name = names.give(job)
+            return _copy_of(user, job, cluster, name, job.folder_id, versions.get(pk), drafts.get(pk))
+        except Refusal as no:
+            return no
+
+    outcomes = {pk: outcome(pk) for pk in ids}
+    _insert(user, [one for one in outcomes.values() if isinstance(one, Copy)])
+    return outcomes
+
+
+def _lock_target(cluster: Cluster, workspace_id: int) -> Cluster:
+    """Return the cluster as it is now, with its Flink versions. Who takes the binding away waits, and then counts the copies."""
+    cluster = Cluster.objects.select_for_update().prefetch_related("endpoints").get(pk=cluster.pk)
+    if not cluster.bindings.filter(workspace=workspace_id).exists():
+        raise Refusal(_("This cluster is not bound to the workspace."))
+    return cluster
+
+
+def _copy_of(
     user: Visitor,
     source: Job,
     cluster: Cluster,
     name: str,
-    folder: Folder | None,
+    folder_id: int | None,
     version: Version | None,
     draft: Draft | None,
-) -> Job:
-    status = Status.STOPPED if version else Status.UNPUBLISHED if draft else Status.UNINITIALIZED
-    try:
-        with transaction.atomic():
-            return Job.objects.create(
-                workspace=source.workspace,
-                folder=folder,
-                name=name,
-                type=source.type,
-                cluster=cluster,
-                endpoint=endpoint_for_copy(source, cluster),
-                status=status,
-                last_version_number=1 if version else 0,
-                description=source.description,
-                auto_recovery=source.auto_recovery,
-                created_by_id=user.pk,
-            )
-    except IntegrityError as error:
-        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+) -> Copy:
+    endpoint = endpoint_for_copy(source, cluster)
+    new = Job(
+        workspace_id=source.workspace_id,
+        folder_id=folder_id,
+        name=name,
+        type=source.type,
+        cluster=cluster,
+        endpoint=endpoint,
+        status=Status.STOPPED if version else Status.UNPUBLISHED if draft else Status.UNINITIALIZED,
+        last_version_number=1 if version else 0,
+        description=source.description,
+        auto_recovery=source.auto_recovery,
+        created_by_id=user.pk,
+    )
+    return Copy(new, source, version, draft, list(_changes(source, endpoint, cluster, version or draft)))
+
+
+def _insert(user: Visitor, copies: Sequence[Copy]) -> None:
+    """Insert the jobs, what they do, and the record of it. Raise IntegrityError if a name is taken."""
+    Job.objects.bulk_create(one.new for one in copies)
+    Draft.objects.bulk_create(
+        Draft(job=one.new, saved_by_id=user.pk, **_values(one.draft, one.new.cluster)) for one in copies if one.draft
+    )
+    Version.objects.bulk_create(_first_version(user, one, one.version) for one in copies if one.version)
+    Operation.objects.bulk_create(line for one in copies for line in _record(user, one))
+
+
+def _first_version(user: Visitor, one: Copy, version: Version) -> Version:
+    note = _("copied from %(name)s v%(number)s") % {"name": one.source.name, "number": version.number}
+    return Version(job=one.new, number=1, note=note, published_by_id=user.pk, **_values(version, one.new.cluster))
+
+
+def _record(user: Visitor, one: Copy) -> tuple[Operation, Operation]:
+    new, source, number = one.new, one.source, one.version and one.version.number
+    return (
+        done(source, Action.COPY, user, copy=new.serial, name=new.name, cluster=new.cluster.name),
+        done(new, Action.CREATE, user, copied_from=source.serial, version=number),
+    )
 
 
 def _values(definition: Definition, cluster: Cluster) -> dict[str, Any]:
@@ -133,15 +224,3 @@ def _values(definition: Definition, cluster: Cluster) -> dict[str, Any]:
     if not cluster.supports_fine_grained:
         values |= {"jobmanager_spec": WHOLE_CU, "taskmanager_spec": WHOLE_CU}
     return values
-
-
-def name_of_copy(source: Job, at: datetime) -> str:
-    """Return the product's name for a copy: the source's with `_YYYY-MM-DD_HH_MM_SS`, short enough, not taken yet."""
-    suffix = timezone.localtime(at).strftime("_%Y-%m-%d_%H_%M_%S")
-    names = Job.objects.filter(workspace=source.workspace_id, deleted_at=None)
-    for number in range(1, 1000):
-        counted = suffix + (f"_{number}" if number > 1 else "")
-        name = source.name[: LONGEST_NAME - len(counted)] + counted
-        if not names.filter(name=name).exists():
-            return name
-    raise Refusal(_("No free name was found for the copy."))

@@ -1,12 +1,13 @@
-"""What every act shares: refusing, opening, claiming, moving and ending an operation, each by compare-and-set.
+"""What every act shares: refusing, opening, claiming and moving an operation, each by compare-and-set.
 
 Whoever holds several rows locks them in this order: job, cluster, operation, run, snapshot.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from celery import current_app
@@ -24,9 +25,8 @@ from clusters.models import FlinkEndpoint
 from jobs.advice import line_of, recognize
 from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
-from jobs.operations.back_off import breaks, came_to_nothing, plan
 from jobs.secrets import secret_values
-from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, RunEnd, Status, Step, status_after
+from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, Step
 from workspaces.models import Visitor
 from workspaces.refusal import Refusal
 
@@ -36,20 +36,31 @@ Event = OperationStep.Event
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
 FOLLOW_UP_SECONDS = 0.25
-# The details of these are our own words: ids, numbers, an outcome.
-TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.ENDED})
+# The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
+TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
 # Namespaces of our advisory locks.
 OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
 
 
 def lock_job(job: Job, action: Action) -> Job:
     """Return the job's row as it is now, locked until the transaction ends. Raise Refusal if `action` isn't allowed."""
-    now = (
+    return allowed(lock_jobs([job.pk]).get(job.pk), action)
+
+
+def lock_jobs(ids: Collection[int]) -> dict[int, Job]:
+    """Return id -> job, as they are now, locked until the transaction ends, of those that are not deleted."""
+    found = (
         Job.objects.select_for_update(of=("self",))
         .select_related("cluster", "endpoint", "workspace", "current_run")
-        .filter(pk=job.pk, deleted_at=None)
-        .first()
+        .filter(pk__in=ids, deleted_at=None)
+        # All who lock many take them in this order, or they wait for each other.
+        .order_by("pk")
     )
+    return {job.pk: job for job in found}
+
+
+def allowed(now: Job | None, action: Action) -> Job:
+    """Return a job that was locked. Raise Refusal if there is none any more or `action` isn't allowed."""
     if now is None:
         raise Refusal(_("This job has been deleted."))
     if now.why_not(action):
@@ -74,7 +85,14 @@ def open_operation(job: Job, action: Action, user: Visitor | None, step: Step, *
 
 def record_done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
     """Put an act that is already done on record (G9)."""
-    return Operation.objects.create(
+    operation = done(job, action, user, **params)
+    operation.save(force_insert=True)
+    return operation
+
+
+def done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
+    """Return the record of an act that is already done, to be inserted together with others."""
+    return Operation(
         job=job,
         action=action,
         requested_by_id=user.pk,
@@ -107,40 +125,72 @@ def alone(namespace: int, pk: int) -> Iterator[bool]:
 
     It only keeps two workers from doing the same work twice; what keeps the rows right are the compare-and-sets.
     """
-    key = (namespace << 48) + pk
+    with alone_with(namespace, [pk]) as mine:
+        yield bool(mine)
+
+
+@contextmanager
+def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
+    """Hold an advisory lock on each of these; yield those that nobody else has."""
+    keys = [(namespace << 48) + pk for pk in pks]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        mine = cursor.fetchone()[0]
+        cursor.execute("SELECT key, pg_try_advisory_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+        mine = [key for key, is_mine in cursor.fetchall() if is_mine]
     try:
-        yield mine
+        yield [key - (namespace << 48) for key in mine]
     finally:
         if mine:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+                cursor.execute("SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS key", [mine])
+
+
+def lock_operations(operations: Collection[Operation]) -> tuple[dict[int, Job], set[int]]:
+    """Return the jobs of these operations, by id, and the ids of those that are open; all locked until the transaction ends."""
+    jobs = Job.objects.select_for_update().filter(pk__in=[one.job_id for one in operations]).order_by("pk")
+    found = {job.pk: job for job in jobs}
+    still_open = Operation.objects.select_for_update().filter(pk__in=[one.pk for one in operations], ended_at=None)
+    return found, set(still_open.order_by("pk").values_list("pk", flat=True))
 
 
 def move(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> bool:
     """Take the operation from the step it was read in to `step`; False when it isn't there any more."""
+    return bool(move_all([operation], step, event, detail))
+
+
+def move_all(operations: Sequence[Operation], step: Step, event: Event | None = None, detail: str = "") -> int:
+    """Take operations from the step they were all read in to `step`; return how many were still there."""
     with transaction.atomic():
-        moved = Operation.objects.filter(pk=operation.pk, step=operation.step, ended_at=None).update(
+        _jobs, still_open = lock_operations(operations)
+        there = [one for one in operations if one.pk in still_open]
+        same = Operation.objects.filter(pk__in=[one.pk for one in there], step=operations[0].step)
+        there_still = set(same.values_list("pk", flat=True)) if there else set()
+        moved = [one for one in there if one.pk in there_still]
+        if not moved:
+            return 0
+        Operation.objects.filter(pk__in=there_still).update(
             step=step, deadline_at=deadline(step), look_at=timezone.now(), attempts=0
         )
-        if not moved:
-            return False
-        operation.step = step
+        for one in moved:
+            one.step = step
         if event:
-            note(operation, event, detail)
-        update_job(operation.job_id, step=step)
+            OperationStep.objects.bulk_create(line_of_record(one, event, detail) for one in moved)
+        update_jobs([one.job_id for one in moved], step=step)
     if step not in WATCHED_STEPS:
-        transaction.on_commit(lambda: wake("jobs.perform", operation.pk))
-    return True
+        for one in moved:
+            transaction.on_commit(partial(wake, "jobs.perform", one.pk))
+    return len(moved)
 
 
 def hand_over(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> None:
     """Take the operation to a step that the watcher judges, and let him look in a moment."""
-    assert operation.run is not None, "what Flink was asked for has a run"
-    if move(operation, step, event, detail):
-        follow_up(operation.run.endpoint)
+    hand_over_all([operation], step, event, detail)
+
+
+def hand_over_all(operations: Sequence[Operation], step: Step, event: Event | None = None, detail: str = "") -> None:
+    """Take operations on one endpoint to a step that the watcher judges, and let him look in a moment."""
+    assert operations[0].run is not None, "what Flink was asked for has a run"
+    if move_all(operations, step, event, detail):
+        follow_up(operations[0].run.endpoint)
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:
@@ -156,52 +206,23 @@ def look_again(operation: Operation, event: Event, detail: str = "", seconds: fl
 
 
 def note(operation: Operation, event: Event, detail: str = "") -> None:
-    """Write a line of the record, without the secrets that Flink's words may repeat."""
+    """Write a line of the record."""
+    line_of_record(operation, event, detail).save()
+
+
+def line_of_record(operation: Operation, event: Event, detail: str = "") -> OperationStep:
+    """Return a line of the record, without the secrets that Flink's words may repeat."""
     if detail and operation.run and event not in TOLD_BY_US:
         detail = mask(detail, secret_values(operation.run.version))
-    OperationStep.objects.create(operation=operation, step=operation.step, event=event, detail=detail)
-
-
-def end(operation: Operation, outcome: Outcome, problem: Problem | None = None, run_end: RunEnd | None = None) -> bool:
-    """End the operation, and its run when `run_end` says how, and show the true state. The first ending counts."""
-    with transaction.atomic():
-        job = Job.objects.select_for_update().get(pk=operation.job_id)
-        told = plan(job, problem) if breaks(operation, outcome, run_end) else {"problem": problem}
-        problem = told["problem"]
-        ended = Operation.objects.filter(pk=operation.pk, ended_at=None).update(
-            ended_at=timezone.now(), outcome=outcome, problem=problem, look_at=None
-        )
-        if not ended:
-            return False
-        note(operation, Event.ENDED, str(outcome))
-        if run_end and operation.run_id:
-            close_run(operation.run_id, run_end, problem)
-        update_job(job.pk, action="", step="", status=true_status(job.pk), **told)
-        if batch_id := operation.batch_id:
-            transaction.on_commit(lambda: wake("jobs.advance", batch_id))
-    return True
-
-
-def close_run(run_id: int, end: RunEnd, problem: Problem | None = None) -> bool:
-    """Write down how a run ended; False when that was already known."""
-    return bool(Run.objects.filter(pk=run_id, ended_at=None).update(ended_at=timezone.now(), end=end, problem=problem))
-
-
-def true_status(job_id: int) -> Status:
-    """Return the status of a job without an open operation: what we last knew of it on Flink."""
-    job = Job.objects.select_related("current_run").get(pk=job_id)
-    run = job.current_run
-    if run is None:
-        return Status.STOPPED if job.last_version_number else Status(job.status)
-    # A run that Flink has never confirmed isn't shown as running; it stays open until we know (G2).
-    while_open = Status.RUNNING if run.flink_state else Status.STOPPED
-    status = status_after(RunEnd(run.end)) if run.ended_at else while_open
-    # An automatic run that came to nothing leaves the job as broken as it was.
-    return Status.FAILED if status == Status.STOPPED and came_to_nothing(run) else status
+    return OperationStep(operation=operation, step=operation.step, event=event, detail=detail)
 
 
 def update_job(job_id: int, **fields: Any) -> None:
-    Job.objects.filter(pk=job_id).update(**fields, changed_at=Now())
+    update_jobs([job_id], **fields)
+
+
+def update_jobs(ids: Collection[int], **fields: Any) -> None:
+    Job.objects.filter(pk__in=ids).update(**fields, changed_at=Now())
 
 
 def problem_of(error: EngineError, run: Run, statements: Sequence[Statement] = ()) -> Problem:
