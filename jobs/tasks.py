@@ -51,8 +51,8 @@ def due_operations() -> list[int]:
 
 
 @shared_task(name="jobs.perform")
-def perform(operation_id: int) -> None:
-    operations.perform(operation_id)
+def perform(*operation_ids: int) -> None:
+    operations.perform(*operation_ids)
 
 
 @shared_task(name="jobs.watch")

@@ -37,7 +37,7 @@ from jobs import operations
 from jobs.models import Job, Operation, OperationStep, Run, Snapshot
 from jobs.operations import record
 from jobs.operations.back_off import BUDGET
-from jobs.operations.record import true_status
+from jobs.operations.ending import true_status
 from jobs.states import ASKING_STEPS, Action, RunEnd, Status, Step, status_after
 from tests.fake_flink import OVER, FakeFlink
 from tests.test_lost_answers import CALLS

@@ -22,6 +22,7 @@ from jobs.operations.draft import (
     publish_definition,
     save_draft,
 )
+from jobs.operations.ending import end
 from jobs.operations.folders import (
     change_folder,
     create_folder,
@@ -33,10 +34,11 @@ from jobs.operations.folders import (
 )
 from jobs.operations.orphans import find_all_orphans
 from jobs.operations.perform import perform
-from jobs.operations.record import Refusal, end
+from jobs.operations.record import Refusal
 from jobs.operations.recover import due_recoveries, recover, switch_recovery
-from jobs.operations.run import NotEnoughCu, run, submission_of
+from jobs.operations.run import NotEnoughCu, run
 from jobs.operations.stop import cancel, snapshot, snapshot_of_pause, stop
+from jobs.operations.submit import submission_of
 from jobs.operations.watch import watch
 
 __all__ = [

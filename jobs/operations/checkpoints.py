@@ -2,16 +2,25 @@
 
 import logging
 import random
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from heapq import nsmallest
 
 from django.db import transaction
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Q,
+    Value,
+)
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState
-from jobs.models import Run, Snapshot
+from jobs.models import Job, Run, Snapshot
 from jobs.operations.disk import Found, newest_checkpoint, size_on_disk
-from jobs.operations.record import update_job
 from jobs.states import RunEnd
 
 log = logging.getLogger(__name__)
@@ -20,40 +29,55 @@ ASK_AGAIN_SECONDS = 60
 LONGEST_WAITING = 20
 # So many folders of earlier checkpoints are tried for a run whose own folder was never told.
 PLACES_TO_TRY = 20
+# A definition with this sets the interval itself.
+OWN_WORDS = "checkpointing.interval"
 
 
-def due(runs: list[Run], count: int) -> list[Run]:
-    """Return runs, at most `count`, whose newest checkpoint was asked for long ago."""
-    waiting = [(since, run.pk, run) for run in runs if (since := _asked_or_started(run)) is not None]
-    # Drawn from those that wait longest, so that some which never get an answer don't keep the others waiting for ever.
-    longest = nsmallest(LONGEST_WAITING, waiting)
-    return [run for _since, _pk, run in random.sample(longest, min(count, len(longest)))]
-
-
-def _asked_or_started(run: Run) -> datetime | None:
-    """Return when it was last asked (or started); None while asking again would tell nothing new."""
-    since = run.checkpoints_seen_at or run.started_at
-    if since is None:
-        return None
+def is_due(now: datetime) -> ExpressionWrapper:
+    """Return the condition on a run that its newest checkpoint was asked for long ago, so that it may have another."""
+    long_ago = now - timedelta(seconds=ASK_AGAIN_SECONDS)
     # Before its first interval is over, a run has no checkpoint to tell of.
-    patience = ASK_AGAIN_SECONDS if run.checkpoints_seen_at else interval_seconds(run)
-    return since if timezone.now() - since >= timedelta(seconds=min(patience, ASK_AGAIN_SECONDS)) else None
+    interval = F("version__checkpoint_interval_seconds") * Value(timedelta(seconds=1), DurationField())
+    over = Q(started_at__lte=ExpressionWrapper(Value(now, DateTimeField()) - interval, DateTimeField()))
+    first = Q(started_at__lte=long_ago) | over | Q(version__sql__contains=OWN_WORDS)
+    first |= Q(version__properties__has_key=f"execution.{OWN_WORDS}")
+    asked = Q(checkpoints_seen_at__lte=long_ago)
+    return ExpressionWrapper(asked | (Q(checkpoints_seen_at=None, started_at__lte=now) & first), BooleanField())
+
+
+def some_of(longest_first: list[int], count: int) -> list[Run]:
+    """Return the runs to ask now, at most `count`, of those that are due."""
+    # Drawn from those that wait longest, so that some which never get an answer don't keep the others waiting for ever.
+    longest = longest_first[:LONGEST_WAITING]
+    chosen = random.sample(longest, min(count, len(longest)))
+    return list(Run.objects.filter(pk__in=chosen)) if chosen else []
 
 
 def interval_seconds(run: Run) -> int:
     """Return how long a run is at most without a checkpoint at its start; 0 when its definition says it in its own words."""
     version = run.version
-    own_words = "checkpointing.interval" in version.sql or "execution.checkpointing.interval" in version.properties
+    own_words = OWN_WORDS in version.sql or f"execution.{OWN_WORDS}" in version.properties
     return 0 if own_words else version.checkpoint_interval_seconds
 
 
-def keep_newest(run: Run, engine: Engine) -> None:
-    """Ask for the newest checkpoint of a run and write it down. Raise what the engine raises."""
-    found = engine.newest_checkpoint(run.flink_job_id)
-    run.checkpoints_seen_at = timezone.now()
-    Run.objects.filter(pk=run.pk).update(checkpoints_seen_at=run.checkpoints_seen_at)
-    if found:
-        record(run, found)
+def keep_newest(runs: Sequence[Run], engine: Engine) -> None:
+    """Ask for the newest checkpoint of each of these runs, and write down what is new. Raise what the engine raises."""
+    found: dict[int, Checkpoint | None] = {}
+    try:
+        for run in runs:
+            found[run.pk] = engine.newest_checkpoint(run.flink_job_id)
+    finally:
+        _write_down([run for run in runs if run.pk in found], found)
+
+
+def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) -> None:
+    if not asked:
+        return
+    Run.objects.filter(pk__in=found).update(checkpoints_seen_at=timezone.now())
+    seen = Snapshot.objects.filter(run__in=found, source=Snapshot.Source.CHECKPOINT, state=Snapshot.State.COMPLETED)
+    known = dict(seen.values_list("run", "location"))
+    told = ((run, found[run.pk]) for run in asked)
+    record({run: one for run, one in told if one and one.location != known.get(run.pk)})
 
 
 def keep_last(run: Run, engine: Engine, sight: JobSight) -> None:
@@ -64,32 +88,48 @@ def keep_last(run: Run, engine: Engine, sight: JobSight) -> None:
         kept.update(state=Snapshot.State.GONE)
         return
     try:
-        keep_newest(run, engine)
+        keep_newest([run], engine)
     except EngineError as error:
         log.warning("The last checkpoint of %s is not known: %s", run, error.summary)
 
 
-def record(run: Run, checkpoint: Checkpoint) -> None:
-    """Let the run's one checkpoint row tell of `checkpoint`; not any more once a run was restored from it."""
-    seen = Snapshot.objects.filter(run=run, source=Snapshot.Source.CHECKPOINT)
-    if seen.filter(location=checkpoint.location, state=Snapshot.State.COMPLETED).exists():
+def record(found: Mapping[Run, Checkpoint]) -> None:
+    """Let the one checkpoint row of each run tell of what was found; not any more once a run was restored from it."""
+    if not found:
         return
     with transaction.atomic():
-        update_job(run.job_id)
-        row, _created = seen.select_for_update().get_or_create(
-            run=run,
-            source=Snapshot.Source.CHECKPOINT,
-            defaults={"job_id": run.job_id, "location": checkpoint.location, "state": Snapshot.State.COMPLETED},
-        )
-        if not row.restored_runs.exists():
-            Snapshot.objects.filter(pk=row.pk).update(
-                state=Snapshot.State.COMPLETED,
-                location=checkpoint.location,
-                directory=checkpoint.location.rpartition("/")[0],
-                size_bytes=checkpoint.size_bytes,
-                created_at=checkpoint.triggered_at,
-                ended_at=checkpoint.completed_at,
-            )
+        Job.objects.filter(pk__in=[run.job_id for run in found]).update(changed_at=Now())
+        rows = _locked_rows(found)
+        if missing := [run for run in found if run.pk not in rows]:
+            # Somebody else may be faster; then his row is the one.
+            Snapshot.objects.bulk_create([_row(run, found[run]) for run in missing], ignore_conflicts=True)
+            rows |= _locked_rows(missing)
+        # Asked for once they are locked: from now on nobody begins to restore from them.
+        used = set(Run.objects.filter(restored_from__in=rows.values()).values_list("restored_from", flat=True))
+        for run, checkpoint in found.items():
+            if rows[run.pk] not in used:
+                _let_tell(rows[run.pk], checkpoint)
+
+
+def _locked_rows(runs: Collection[Run]) -> dict[int, int]:
+    rows = Snapshot.objects.filter(run__in=runs, source=Snapshot.Source.CHECKPOINT)
+    return dict(rows.select_for_update().order_by("pk").values_list("run", "pk"))
+
+
+def _row(run: Run, checkpoint: Checkpoint) -> Snapshot:
+    completed = {"source": Snapshot.Source.CHECKPOINT, "state": Snapshot.State.COMPLETED}
+    return Snapshot(run=run, job_id=run.job_id, location=checkpoint.location, **completed)
+
+
+def _let_tell(pk: int, checkpoint: Checkpoint) -> None:
+    Snapshot.objects.filter(pk=pk).update(
+        state=Snapshot.State.COMPLETED,
+        location=checkpoint.location,
+        directory=checkpoint.location.rpartition("/")[0],
+        size_bytes=checkpoint.size_bytes,
+        created_at=checkpoint.triggered_at,
+        ended_at=checkpoint.completed_at,
+    )
 
 
 def as_checkpoint(found: Found) -> Checkpoint:
@@ -105,7 +145,7 @@ def find_unseen(run: Run) -> None:
     told = others.order_by("-pk").values_list("directory", flat=True)[:PLACES_TO_TRY]
     for place in dict.fromkeys(directory.rpartition("/")[0] for directory in told):
         if found := newest_checkpoint(f"{place}/{run.flink_job_id}"):
-            record(run, as_checkpoint(found))
+            record({run: as_checkpoint(found)})
             return
 
 

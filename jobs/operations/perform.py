@@ -1,51 +1,166 @@
-"""A worker's part: ask Flink once, record, and end."""
+"""A worker's part: ask Flink once, record, and end. Operations on one endpoint are asked for together, in few statements."""
 
 import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
-from clusters.engine import EngineError, Unreachable
+from django.db import transaction
+from django.utils import timezone
+
+from clusters.engine import Engine, EngineError, Unreachable
 from jobs.log_records import subject
-from jobs.models import Operation, Run
-from jobs.operations.record import OPERATION_LOCK, Event, alone, look_again
-from jobs.operations.run import submit
-from jobs.operations.stop import ask, withdraw
+from jobs.models import Operation, OperationStep, Run, Snapshot
+from jobs.operations.ask import Ask, Taken, ask, withdraw
+from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again
+from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
 
 log = logging.getLogger(__name__)
 
-STEPS = {Step.SUBMITTING: submit, Step.ASKING: ask, Step.WITHDRAWING: withdraw}
+# So many requests of one call are under way at a time.
+AT_A_TIME = 8
+# What is answered within so short a time is written down together.
+WAVE_SECONDS = 0.03
+ANSWERED = tuple[Ask, EngineError | None]
 
 
-def perform(operation_id: int) -> None:
-    """Do the asking step in which the operation stands. Anybody may call this at any time, any number of times."""
-    with alone(OPERATION_LOCK, operation_id) as mine:
-        operation = (
-            Operation.objects.select_related(
-                "job",
-                "snapshot__run",
-                "run__version",
-                "run__restored_from",
-                "run__endpoint__cluster",
-                "run__job",
-                "problem",
-            )
-            .filter(pk=operation_id, ended_at=None, step__in=ASKING_STEPS)
-            .first()
-        )
-        if not mine or operation is None or operation.run is None:
-            return
-        with subject(operation=operation.serial, job=operation.job.serial):
-            _ask(operation, operation.run)
+def perform(*operation_ids: int) -> None:
+    """Do the asking steps in which these operations stand. Anybody may call this at any time, any number of times."""
+    with alone_with(OPERATION_LOCK, operation_ids) as mine:
+        operations = Operation.objects.select_related(
+            "job",
+            "snapshot__run",
+            "run__version",
+            "run__restored_from",
+            "run__endpoint__cluster",
+            "run__job",
+            "problem",
+        ).filter(pk__in=mine, ended_at=None, step__in=ASKING_STEPS, run__isnull=False)
+        by_endpoint = defaultdict(list)
+        for one in operations.order_by("pk"):
+            assert one.run is not None
+            by_endpoint[one.run.endpoint_id].append(one)
+        for some in by_endpoint.values():
+            _perform(some)
 
 
-def _ask(operation: Operation, run: Run) -> None:
+def _perform(operations: Sequence[Operation]) -> None:
+    assert operations[0].run is not None
+    endpoint = operations[0].run.endpoint
+    engine = endpoint.engine()
+    room = Room(endpoint, engine)
+    asks = []
+    for operation in operations:
+        with _taken_care_of(operation):
+            if found := _prepare(operation, engine, room):
+                asks.append(found)
+    if not asks:
+        return
+    for_the_first_time = _write_down(asks)
+    for answered in _in_waves(asks):
+        _settle(answered, for_the_first_time)
+
+
+def _prepare(operation: Operation, engine: Engine, room: Room) -> Ask | None:
+    if operation.step == Step.SUBMITTING:
+        return submit(operation, engine, room)
+    return ask(operation, engine) if operation.step == Step.ASKING else withdraw(operation, engine)
+
+
+@contextmanager
+def _taken_care_of(operation: Operation) -> Iterator[None]:
+    """Let no trouble with one operation reach the others, nor the operation be forgotten."""
+    with subject(operation=operation.serial, job=operation.job.serial):
+        try:
+            yield
+        except Unreachable as error:
+            look_again(operation, Event.UNREACHABLE, error.summary)
+        except EngineError as error:
+            # Also a look that was refused: whatever it means, it tells nothing of the job.
+            look_again(operation, Event.UNANSWERED, error.summary)
+        except Exception:
+            # The tick offers it again.
+            log.exception("Could not carry on %s", operation)
+
+
+@transaction.atomic
+def _write_down(asks: Collection[Ask]) -> set[int]:
+    """Write down what is about to be asked: from here on Flink may know our ids. Return who has never asked before."""
+    now = timezone.now()
+    runs = [one.operation.run_id for one in asks if one.operation.run_id and one.then == Step.STARTING]
+    never = Run.objects.select_for_update(no_key=True).filter(pk__in=runs, submitted_at=None)
+    new_runs = set(never.order_by("pk").values_list("pk", flat=True)) if runs else set()
+    Run.objects.filter(pk__in=new_runs).update(submitted_at=now)
+    snapshots = [
+        one.operation.snapshot_id for one in asks if one.operation.snapshot_id and one.then == Step.SNAPSHOTTING
+    ]
+    unasked = Snapshot.objects.select_for_update(no_key=True).filter(pk__in=snapshots, asked_at=None)
+    new_snapshots = set(unasked.order_by("pk").values_list("pk", flat=True)) if snapshots else set()
+    Snapshot.objects.filter(pk__in=new_snapshots).update(asked_at=now)
+    OperationStep.objects.bulk_create(line_of_record(one.operation, Event.ASKED, one.detail) for one in asks)
+    return {
+        one.operation.pk
+        for one in asks
+        if one.operation.run_id in new_runs or one.operation.snapshot_id in new_snapshots
+    }
+
+
+def _take_back(one: Ask) -> None:
+    """Forget that it was asked for: surely nothing of it has arrived."""
+    if one.then == Step.STARTING:
+        Run.objects.filter(operations=one.operation).update(submitted_at=None)
+    elif one.then == Step.SNAPSHOTTING:
+        Snapshot.objects.filter(operations=one.operation).update(asked_at=None)
+
+
+def _in_waves(asks: Sequence[Ask]) -> Iterator[list[ANSWERED]]:
+    """Send requests, several at a time, and yield them with what came back instead of yes, as they are answered."""
+    if len(asks) == 1:
+        yield [_send(asks[0])]
+        return
+    with pool() as executor:
+        under_way: set[Future[ANSWERED]] = {executor.submit(_send, one) for one in asks}
+        while under_way:
+            wait(under_way, return_when=FIRST_COMPLETED)
+            time.sleep(WAVE_SECONDS)
+            done, under_way = wait(under_way, timeout=0)
+            yield [one.result() for one in done]
+
+
+def pool() -> Executor:
+    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="ask")
+
+
+def _send(one: Ask) -> ANSWERED:
     try:
-        STEPS[Step(operation.step)](operation, run.endpoint.engine())
-    except Unreachable as error:
-        look_again(operation, Event.UNREACHABLE, error.summary)
+        one.send()
     except EngineError as error:
-        # Also a look that was refused: whatever it means, it tells nothing of the job.
-        look_again(operation, Event.UNANSWERED, error.summary)
-    except Exception:
-        # Here it is known of which operation; the watcher offers it again.
-        log.exception("Could not carry on %s", operation)
-        raise
+        return one, error
+    return one, None
+
+
+def _settle(answered: Sequence[ANSWERED], for_the_first_time: set[int]) -> None:
+    """Write down what came of requests: together where it is the same."""
+    taken: dict[tuple[Step, Taken], list[Operation]] = defaultdict(list)
+    for one, error in answered:
+        with _taken_care_of(one.operation):
+            if how := _judge(one, error, for_the_first_time):
+                taken[one.then, how].append(one.operation)
+    for (step, (event, detail)), operations in taken.items():
+        if step == Step.STARTING:
+            accept(operations, event, detail)
+        else:
+            hand_over_all(operations, step, event, detail)
+
+
+def _judge(one: Ask, error: EngineError | None, for_the_first_time: set[int]) -> Taken | None:
+    if error is None:
+        return Event.ACCEPTED, ""
+    if isinstance(error, Unreachable):
+        if one.operation.pk in for_the_first_time:
+            _take_back(one)
+        raise error
+    return one.judge(error)

@@ -144,12 +144,17 @@ def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
                 cursor.execute("SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS key", [mine])
 
 
-def lock_operations(operations: Collection[Operation]) -> tuple[dict[int, Job], set[int]]:
-    """Return the jobs of these operations, by id, and the ids of those that are open; all locked until the transaction ends."""
-    jobs = Job.objects.select_for_update().filter(pk__in=[one.job_id for one in operations]).order_by("pk")
+def lock_operations(operations: Collection[Operation]) -> tuple[dict[int, Job], dict[int, str]]:
+    """Return the jobs of these operations (id -> job), and the steps of those that are open (id -> step); all stay locked.
+
+    Rows that name them may be inserted meanwhile.
+    """
+    jobs = Job.objects.select_for_update(no_key=True).filter(pk__in=[one.job_id for one in operations]).order_by("pk")
     found = {job.pk: job for job in jobs}
-    still_open = Operation.objects.select_for_update().filter(pk__in=[one.pk for one in operations], ended_at=None)
-    return found, set(still_open.order_by("pk").values_list("pk", flat=True))
+    still_open = Operation.objects.select_for_update(no_key=True).filter(
+        pk__in=[one.pk for one in operations], ended_at=None
+    )
+    return found, dict(still_open.order_by("pk").values_list("pk", "step"))
 
 
 def move(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> bool:
@@ -158,16 +163,13 @@ def move(operation: Operation, step: Step, event: Event | None = None, detail: s
 
 
 def move_all(operations: Sequence[Operation], step: Step, event: Event | None = None, detail: str = "") -> int:
-    """Take operations from the step they were all read in to `step`; return how many were still there."""
+    """Take operations from the steps they were read in to `step`; return how many were still there."""
     with transaction.atomic():
-        _jobs, still_open = lock_operations(operations)
-        there = [one for one in operations if one.pk in still_open]
-        same = Operation.objects.filter(pk__in=[one.pk for one in there], step=operations[0].step)
-        there_still = set(same.values_list("pk", flat=True)) if there else set()
-        moved = [one for one in there if one.pk in there_still]
+        _jobs, steps = lock_operations(operations)
+        moved = [one for one in operations if steps.get(one.pk) == one.step]
         if not moved:
             return 0
-        Operation.objects.filter(pk__in=there_still).update(
+        Operation.objects.filter(pk__in=[one.pk for one in moved]).update(
             step=step, deadline_at=deadline(step), look_at=timezone.now(), attempts=0
         )
         for one in moved:
@@ -240,8 +242,17 @@ def problem(code: str, summary: str = "", trace: str = "", of: Run | None = None
 
 
 def deadline(step: Step) -> datetime:
-    key = "ending" if step == Step.WITHDRAWING else str(step)
-    return timezone.now() + timedelta(seconds=settings.STEP_DEADLINE_SECONDS[key])
+    return timezone.now() + timedelta(seconds=_allowed_seconds(step))
+
+
+def _allowed_seconds(step: Step) -> float:
+    return settings.STEP_DEADLINE_SECONDS["ending" if step == Step.WITHDRAWING else str(step)]
+
+
+def waited_seconds(operation: Operation) -> float:
+    """Return for how long the operation has been in its step."""
+    left = operation.deadline_at - timezone.now() if operation.deadline_at else timedelta(0)
+    return _allowed_seconds(Step(operation.step)) - left.total_seconds()
 
 
 def is_late(operation: Operation) -> bool:
@@ -254,16 +265,19 @@ def soon() -> datetime:
 
 def complete_snapshot(snapshot: Snapshot, location: str, size_bytes: int | None) -> bool:
     """Write down where a snapshot lies (G3); False when it was already settled."""
-    return bool(
-        Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.CREATING).update(
-            state=Snapshot.State.COMPLETED, location=location, size_bytes=size_bytes, ended_at=timezone.now()
-        )
-    )
+    return _settle_snapshot(snapshot, state=Snapshot.State.COMPLETED, location=location, size_bytes=size_bytes)
 
 
 def fail_snapshot(snapshot: Snapshot, why: Problem | None) -> bool:
-    return bool(
-        Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.CREATING).update(
-            state=Snapshot.State.FAILED, problem=why, ended_at=timezone.now()
-        )
-    )
+    return _settle_snapshot(snapshot, state=Snapshot.State.FAILED, problem=why)
+
+
+def _settle_snapshot(snapshot: Snapshot, **fields: Any) -> bool:
+    """Write it into the row, if nobody has yet, and into the object what the row then says."""
+    creating = Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.CREATING)
+    if not creating.update(**fields, ended_at=timezone.now()):
+        snapshot.refresh_from_db()
+        return False
+    for name, value in fields.items():
+        setattr(snapshot, name, value)
+    return True

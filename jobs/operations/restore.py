@@ -206,7 +206,7 @@ def _keep(snapshot: Snapshot, state: str, location: str) -> None:
     """Write down what the look has shown, unless the row has changed since."""
     if snapshot.location != location:
         at = snapshot.ended_at or snapshot.created_at
-        checkpoints.record(snapshot.run, Checkpoint(snapshot.location, at, at, snapshot.size_bytes))
+        checkpoints.record({snapshot.run: Checkpoint(snapshot.location, at, at, snapshot.size_bytes)})
     else:
         update_job(snapshot.job_id)
         Snapshot.objects.filter(pk=snapshot.pk, state=state, location=location).update(state=snapshot.state)

@@ -1,7 +1,9 @@
 """The rule of the true state: what Flink says of a job that nobody is operating is what the job is."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -12,8 +14,9 @@ from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.operations.back_off import is_broken, plan
-from jobs.operations.record import close_run, note, problem, true_status, update_job
-from jobs.operations.run import failure_of
+from jobs.operations.ending import close_run, true_status
+from jobs.operations.record import note, problem, update_job
+from jobs.operations.settle import failure_of
 from jobs.states import RunEnd, Status
 
 
@@ -23,26 +26,35 @@ def patience_with(endpoint: FlinkEndpoint) -> timedelta:
     return timedelta(seconds=settings.LOST_AFTER_WITHOUT_HA_SECONDS if without else settings.LOST_AFTER_SECONDS)
 
 
-def remember(run: Run, sight: JobSight | None, patience: timedelta) -> bool:
-    """Keep what Flink shows of a run, if it is new; return whether it is missing for so long that it is gone."""
+def remember(runs: Sequence[Run], sights: Mapping[str, JobSight]) -> None:
+    """Keep what Flink shows of these runs, where it is new; by one statement for all of which it shows the same."""
+    news: dict[tuple[Any, ...], list[Run]] = {}
+    now = timezone.now()
+    for run in runs:
+        seen = _as_seen(run, sights.get(run.flink_job_id), now)
+        if seen != tuple(getattr(run, name) for name in SEEN):
+            news.setdefault(seen, []).append(run)
+    for seen, changed in news.items():
+        Run.objects.filter(pk__in=[run.pk for run in changed]).update(**dict(zip(SEEN, seen, strict=True)))
+        for run in changed:
+            for name, value in zip(SEEN, seen, strict=True):
+                setattr(run, name, value)
+    if news:
+        Job.objects.filter(runs__in=list(chain(*news.values()))).update(changed_at=Now())
+
+
+SEEN = ("flink_state", "tasks_up", "tasks_total", "missing_since")
+
+
+def _as_seen(run: Run, sight: JobSight | None, now: datetime) -> tuple[Any, ...]:
     if sight is None:
-        if run.missing_since is None:
-            run.missing_since = timezone.now()
-            Run.objects.filter(pk=run.pk).update(missing_since=run.missing_since)
-            update_job(run.job_id)
-        return timezone.now() - run.missing_since >= patience
-    seen = {
-        "flink_state": str(sight.state),
-        "tasks_up": sight.tasks_up,
-        "tasks_total": sight.tasks_total,
-        "missing_since": None,
-    }
-    if any(getattr(run, name) != value for name, value in seen.items()):
-        Run.objects.filter(pk=run.pk).update(**seen)
-        update_job(run.job_id)
-        for name, value in seen.items():
-            setattr(run, name, value)
-    return False
+        return run.flink_state, run.tasks_up, run.tasks_total, run.missing_since or now
+    return str(sight.state), sight.tasks_up, sight.tasks_total, None
+
+
+def is_gone(run: Run, patience: timedelta) -> bool:
+    """Tell whether a run is missing for so long that it won't come back."""
+    return run.missing_since is not None and timezone.now() - run.missing_since >= patience
 
 
 def last_words(run: Run) -> JobSight | None:

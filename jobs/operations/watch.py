@@ -13,10 +13,11 @@ from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
+from jobs.operations.book import entries
+from jobs.operations.ending import Ending, end_all
 from jobs.operations.follow import follow
-from jobs.operations.record import ENDPOINT_LOCK, Event, alone, end, follow_up, is_late, note, problem
-from jobs.operations.run import settle_start
-from jobs.operations.stop import settle_end, settle_snapshot
+from jobs.operations.record import ENDPOINT_LOCK, Event, alone, follow_up, is_late, problem
+from jobs.operations.settle import settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ def watch(endpoint_id: int) -> None:
     with alone(ENDPOINT_LOCK, endpoint_id) as mine:
         endpoint = FlinkEndpoint.objects.filter(pk=endpoint_id).first()
         if mine and endpoint:
-            FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
+            if endpoint.follow_up_at:
+                FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
             Look(endpoint).take()
 
 
@@ -41,19 +43,21 @@ class Look:
     def __init__(self, endpoint: FlinkEndpoint) -> None:
         self.endpoint = endpoint
         self.engine: Engine = endpoint.engine()
-        open_runs = Run.objects.filter(endpoint=endpoint, ended_at=None)
-        self.runs = list(open_runs.select_related("job", "version", "restored_from"))
-        waiting = Operation.objects.filter(ended_at=None, run__endpoint=endpoint)
-        self.operations = {
-            one.run_id: one
-            for one in waiting.select_related(
-                "job__problem", "problem", "snapshot__run", "run__restored_from", "run__endpoint__cluster"
-            )
-        }
+        self.endings: list[Ending] = []
+        self.book = entries(endpoint)
+        self.operations = self._open_operations() if any(entry.action for entry in self.book) else {}
         creating = Snapshot.objects.filter(state=Snapshot.State.CREATING, run__endpoint=endpoint)
         self.snapshots: dict[int, list[Snapshot]] = {}
         for one in creating.exclude(asked_at=None).select_related("run"):
             self.snapshots.setdefault(one.run_id, []).append(one)
+            operation = self.operations.get(one.run_id)
+            if operation and operation.snapshot_id == one.pk:
+                operation.snapshot = one  # what is found out about the one is known of the other
+
+    def _open_operations(self) -> dict[int | None, Operation]:
+        waiting = Operation.objects.filter(ended_at=None, run__endpoint=self.endpoint)
+        brought = ("job__problem", "problem", "snapshot__run", "run__restored_from", "run__endpoint__cluster")
+        return {one.run_id: one for one in waiting.select_related(*brought)}
 
     def take(self) -> None:
         try:
@@ -62,15 +66,34 @@ class Look:
             self._unreachable(error.summary)
             return
         self._reached()
-        for run in self.runs:
+        runs = self._with_news()
+        truth.remember(runs, self.sights)
+        for run in runs:
             operation = self.operations.get(run.pk)
             with subject(operation=operation.serial if operation else "", job=run.job.serial):
                 self._safely(run)
+        self._end()
         self._follow_snapshots_of_ended_runs()
-        truth.end_strays(self.endpoint, self.engine, self.sights, {run.flink_job_id for run in self.runs})
+        truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
         if any(one.step in WATCHED_STEPS for one in self.operations.values()):
             follow_up(self.endpoint)
         self._keep_checkpoints()
+
+    def _with_news(self) -> list[Run]:
+        """Return the runs of which Flink shows something new, or for which somebody waits."""
+        pks = [
+            entry.pk
+            for entry in self.book
+            if not entry.is_as_shown(self.sights.get(entry.flink_job_id))
+            or entry.pk in self.operations
+            or entry.pk in self.snapshots
+        ]
+        runs = Run.objects.filter(pk__in=pks, ended_at=None).select_related("job", "version__job", "endpoint__cluster")
+        return [run for run in runs if not self._is_being_submitted(run)] if pks else []
+
+    def _is_being_submitted(self, run: Run) -> bool:
+        operation = self.operations.get(run.pk)
+        return operation is not None and operation.step == Step.SUBMITTING
 
     def _safely(self, run: Run) -> None:
         """Settle one run; whatever goes wrong with it never holds up the others."""
@@ -83,10 +106,8 @@ class Look:
 
     def _settle(self, run: Run) -> None:
         operation = self.operations.get(run.pk)
-        if operation and operation.step == Step.SUBMITTING:
-            return
         sight = self.sights.get(run.flink_job_id)
-        is_gone = truth.remember(run, sight, truth.patience_with(self.endpoint))
+        is_gone = truth.is_gone(run, truth.patience_with(self.endpoint))
         sight = sight or truth.last_words(run)
         if sight and sight.state.is_over:
             # While Flink still knows it; the run is closed below.
@@ -97,21 +118,38 @@ class Look:
                 follow(snapshot, self.engine, sight, operation, is_gone)
         if operation is None:
             truth.settle(run, self.engine, sight, is_gone)
-        elif operation.step in WATCHED_STEPS:
-            self._settle_operation(operation, run, sight, is_gone)
+        elif operation.step in WATCHED_STEPS and (ending := self._judge(operation, sight, is_gone)):
+            self.endings.append(ending)
 
-    def _settle_operation(self, operation: Operation, run: Run, sight: JobSight | None, is_gone: bool) -> None:
+    def _judge(self, operation: Operation, sight: JobSight | None, is_gone: bool) -> Ending | None:
         if operation.step == Step.ENDING:
-            settle_end(operation, self.engine, sight, is_gone)
-        elif operation.step == Step.SNAPSHOTTING:
-            settle_snapshot(operation, self.engine, sight)
-        elif sight:
-            settle_start(operation, self.engine, sight)
-        elif is_gone:
-            end(operation, Outcome.FAILED, truth.loss(self.endpoint), RunEnd.LOST)
+            return settle_end(operation, self.engine, sight, is_gone)
+        if operation.step == Step.SNAPSHOTTING:
+            return settle_snapshot(operation, self.engine, sight)
+        if sight:
+            return settle_start(operation, self.engine, sight)
+        if is_gone:
+            return Ending(operation, Outcome.FAILED, truth.loss(self.endpoint), RunEnd.LOST)
+        return None
+
+    def _end(self) -> None:
+        """End together what has been judged; if that fails, one by one, so that only the one that can't be ended stays."""
+        try:
+            end_all(self.endings)
+        except Exception:
+            log.exception("Could not end %d operations together", len(self.endings))
+            for one in self.endings:
+                with subject(operation=one.operation.serial, job=one.operation.job.serial):
+                    self._end_alone(one)
+
+    def _end_alone(self, ending: Ending) -> None:
+        try:
+            end_all([ending])
+        except Exception:
+            log.exception("Could not end %s", ending.operation)
 
     def _follow_snapshots_of_ended_runs(self) -> None:
-        watched = {run.pk for run in self.runs}
+        watched = {entry.pk for entry in self.book}
         for snapshot in chain(*self.snapshots.values()):
             if snapshot.run_id in watched:
                 continue
@@ -123,10 +161,15 @@ class Look:
 
     def _keep_checkpoints(self) -> None:
         """Ask for the newest checkpoints last, so that nobody's operation waits for it."""
-        up = [run for run in self.runs if (sight := self.sights.get(run.flink_job_id)) and sight.is_up]
+        sights = self.sights
+        due = [
+            entry.pk
+            for entry in self.book
+            if entry.may_have_checkpoint and (sight := sights.get(entry.flink_job_id)) and sight.is_up
+        ]
+        count = CHECKPOINTS_A_BUSY_LOOK if self.operations else CHECKPOINTS_A_LOOK
         try:
-            for run in checkpoints.due(up, CHECKPOINTS_A_BUSY_LOOK if self.operations else CHECKPOINTS_A_LOOK):
-                checkpoints.keep_newest(run, self.engine)
+            checkpoints.keep_newest(checkpoints.some_of(due, count), self.engine)
         except EngineError as error:
             log.warning("No answer about checkpoints of %s: %s", self.endpoint, error.summary)
 
@@ -162,8 +205,9 @@ class Look:
         )
         if not self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
-        for operation in self.operations.values():
-            if operation.step in WATCHED_STEPS and is_late(operation):
-                note(operation, Event.TOO_LATE, reason)
-                why = problem("cluster-unreachable", summary=reason, cluster=self.endpoint.cluster.name)
-                end(operation, Outcome.FAILED, why)
+        name = self.endpoint.cluster.name
+        for one in self.operations.values():
+            if one.step in WATCHED_STEPS and is_late(one):
+                why = problem("cluster-unreachable", reason, cluster=name)
+                self.endings.append(Ending(one, Outcome.FAILED, why, event=Event.TOO_LATE, detail=reason))
+        self._end()

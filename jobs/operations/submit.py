@@ -1,0 +1,148 @@
+"""Bring a run to Flink, however often it takes: always under the same id, so never twice."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from clusters.engine import AlreadySubmitted, Engine, EngineError, JobState, NotFound, Refused, Submission
+from clusters.models import FlinkEndpoint
+from jobs.models import Operation, Run
+from jobs.operations.ask import Ask, Taken
+from jobs.operations.ending import end
+from jobs.operations.options import flink_options
+from jobs.operations.record import (
+    Event,
+    hand_over_all,
+    is_late,
+    lock_operations,
+    look_again,
+    note,
+    problem,
+    problem_of,
+)
+from jobs.sql import ScriptError
+from jobs.states import Outcome, RunEnd, Step
+from jobs.variables import Values, options_of, statements_of
+
+
+class Room:
+    """The free slots of an endpoint: asked for once, then counted down by what is submitted together."""
+
+    def __init__(self, endpoint: FlinkEndpoint, engine: Engine) -> None:
+        self._endpoint, self._engine = endpoint, engine
+        self._is_known = False
+        self.free = self.total = 0
+
+    def look(self) -> None:
+        if self._is_known:
+            return
+        capacity = self._engine.capacity()
+        self.total, self.free, self._is_known = capacity.slots_total, capacity.slots_free, True
+        if (self._endpoint.slots_total, self._endpoint.slots_free) != (self.total, self.free):
+            same = FlinkEndpoint.objects.filter(pk=self._endpoint.pk)
+            same.update(slots_total=self.total, slots_free=self.free)
+
+
+def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
+    """Return how to submit the run; None when there is nothing to ask now, and the operation is settled or waits."""
+    run = operation.run
+    assert run is not None
+    if is_late(operation):
+        _give_up(operation, run)
+        return None
+    if run.submitted_at and _is_there(run, engine):
+        accept([operation], Event.ADOPTED)
+        return None
+    try:
+        submission = submission_of(run)
+    except ScriptError as error:
+        # A variable that is gone. If Flink may have taken an earlier request, the run stays open until we know.
+        why = problem(error.reason, **error.values)
+        end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
+        return None
+    if _waits_for_slots(operation, run, room):
+        return None
+
+    def judge(error: EngineError) -> Taken | None:
+        if isinstance(error, AlreadySubmitted):
+            return Event.ADOPTED, ""
+        if isinstance(error, Refused):
+            return _refused(operation, engine, error, submission)
+        raise error
+
+    return Ask(operation, lambda: engine.submit(submission), Step.STARTING, judge, f"job {run.flink_job_id}")
+
+
+def _is_there(run: Run, engine: Engine) -> bool:
+    try:
+        engine.job(run.flink_job_id)
+    except NotFound:
+        return False
+    return True
+
+
+def submission_of(run: Run) -> Submission:
+    """Return what Flink is to get, with the variables' values of this moment. Raise ScriptError."""
+    version, values = run.version, Values(run.job.workspace_id)
+    return Submission(
+        job_id=run.flink_job_id,
+        name=run.job.name,
+        statements=statements_of(version.sql, values),
+        parallelism=version.parallelism,
+        options=options_of(flink_options(version), values),
+        restore_from=run.restored_from.location if run.restored_from else "",
+        allow_non_restored_state=run.allow_non_restored_state,
+    )
+
+
+def _waits_for_slots(operation: Operation, run: Run, room: Room) -> bool:
+    """Tell whether the run must wait for slots, or take them; a run that can never fit is ended."""
+    room.look()
+    needed = run.version.parallelism
+    if 0 < room.total < needed:
+        why = problem("too-few-slots", needed=needed, total=room.total)
+        end(operation, Outcome.FAILED, why, RunEnd.NEVER_STARTED)
+        return True
+    if room.free < needed:
+        look_again(operation, Event.WAITING_FOR_SLOTS, f"{room.free} < {needed}", seconds=1)
+        return True
+    room.free -= needed
+    return False
+
+
+def accept(operations: Sequence[Operation], event: Event, detail: str = "") -> None:
+    """Let the watcher judge starts that Flink has taken."""
+    # Set before the move: from now on an absence means lost, not "never started".
+    runs = Run.objects.filter(pk__in=[one.run_id for one in operations], flink_state="")
+    with transaction.atomic():
+        lock_operations(operations)
+        runs.update(flink_state=JobState.CREATED)
+        hand_over_all(operations, Step.STARTING, event, detail)
+
+
+def _refused(operation: Operation, engine: Engine, refusal: Refused, submission: Submission) -> Taken | None:
+    """Sort a refusal: a bad savepoint leaves a FAILED job under our id, a bad script leaves nothing."""
+    run = operation.run
+    assert run is not None
+    try:
+        sight = engine.job(run.flink_job_id)
+    except NotFound:
+        run_end = RunEnd.NEVER_STARTED
+    else:
+        if sight.state != JobState.FAILED:
+            return Event.ADOPTED, ""
+        run_end = RunEnd.FAILED
+    note(operation, Event.REFUSED, refusal.summary)
+    end(operation, Outcome.FAILED, problem_of(refusal, run, submission.statements), run_end)
+    return None
+
+
+def _give_up(operation: Operation, run: Run) -> None:
+    """End a submission that came to nothing in time. If Flink may have taken it, the run stays open until we know."""
+    note(operation, Event.TOO_LATE)
+    last = operation.steps.exclude(event__in=[Event.TOO_LATE, Event.ASKED]).last()
+    if last and last.event == Event.WAITING_FOR_SLOTS:
+        why = problem("no-free-slots", needed=run.version.parallelism)
+    else:
+        why = problem("cluster-unreachable", summary=last.detail if last else "", cluster=run.endpoint.cluster.name)
+    end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
