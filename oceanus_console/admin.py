@@ -5,13 +5,19 @@ from typing import Any
 from django.contrib import admin
 
 from jobs.admin import ReadOnly
-from oceanus_console.models import FailedSignIn, Seal
+from oceanus_console.models import FailedSignIn, Removal, Seal
 
 
 @admin.register(Seal)
 class SealAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["number", "at", "digest"]
     fields = ["number", "at", "previous", "digest"]
+
+
+@admin.register(Removal)
+class RemovalAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ["at", "table_name", "kept_since", "first", "last"]
+    fields = ["at", "table_name", "kept_since", "ids"]
 
 
 @admin.register(FailedSignIn)

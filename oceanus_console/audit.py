@@ -2,7 +2,8 @@
 
 Sealed are the rows of RECORD as soon as they are settled, with all their columns: events at once, operations, batches and
 their items when they have ended, the steps of an operation each for itself. People stand there by their ids. Of a version that
-was deleted (only one that never ran can be) a later seal holds that it is gone.
+was deleted (only one that never ran can be) a later seal holds that it is gone; of what was removed because of its age
+(oceanus_console/retention.py) a Removal, which is sealed as well, tells so.
 
 Each seal holds the digest of each of its rows, and its own: SHA-256 over number, time, columns and rows of this seal and the
 digest of the one before, as canonical JSON. Who rewrites a row must rewrite all seals from there on; who has noted a digest
@@ -24,10 +25,10 @@ from psycopg import sql
 
 from jobs.models import Batch, BatchItem, Operation, OperationStep, Problem, Version
 from jobs.operations.record import alone
-from oceanus_console.models import Seal, Unsealed
+from oceanus_console.models import Removal, Seal, Unsealed
 from workspaces.models import Event
 
-# What is on record -> when a row is settled; the triggers of migration 0002 say the same.
+# What is on record -> when a row is settled; the triggers of migrations 0002 and 0003 say the same.
 RECORD: dict[type[models.Model], str] = {
     Event: "TRUE",
     Operation: "ended_at IS NOT NULL",
@@ -36,6 +37,7 @@ RECORD: dict[type[models.Model], str] = {
     Version: "TRUE",
     Batch: "ended_at IS NOT NULL",
     BatchItem: "state NOT IN ('waiting', 'working')",
+    Removal: "TRUE",
 }
 MODELS = {model._meta.db_table: model for model in RECORD}
 SEAL_LOCK = 90  # namespace of the advisory lock
@@ -127,11 +129,20 @@ def _faults_in_rows(one: Seal) -> Iterator[str]:
     when = f"which seal {one.number} holds since {one.at:%Y-%m-%d %H:%M:%S} UTC"
     for table, sealed in sorted(one.rows.items()):
         found = _digests(table, map(int, sealed), one.columns[table])
+        of_age = _removed_of_age(table, [int(pk) for pk in sealed if pk not in found])
         for pk in sorted(sealed, key=int):
-            if pk not in found and not _may_be_gone(table, pk):
+            if pk not in found and int(pk) not in of_age and not _may_be_gone(table, pk):
                 yield f"Row {pk} of {table}, {when}, was removed."
             elif pk in found and found[pk] != sealed[pk]:
                 yield f"Row {pk} of {table}, {when}, was changed."
+
+
+def _removed_of_age(table: str, missing: list[int]) -> set[int]:
+    """Return those of the rows that went because of their age, as the triggers have written down and had sealed."""
+    if not missing:
+        return set()
+    removals = Removal.objects.filter(table_name=table, first__lte=max(missing), last__gte=min(missing))
+    return {pk for one in removals.iterator(chunk_size=1) for pk in one.ids}.intersection(missing)
 
 
 def _may_be_gone(table: str, pk: str) -> bool:

@@ -5,6 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
+# The database gives away no record that is younger (migration 0003).
+YOUNGEST_DAYS = 30
+
 
 def numbers(**_kwargs: Any) -> list[CheckMessage]:
     """Refuse limits that would lock everybody out, or nobody."""
@@ -15,6 +18,9 @@ def numbers(**_kwargs: Any) -> list[CheckMessage]:
         found.append(Error("OCEANUS_LOGIN_COOL_OFF_MINUTES must be at least 1.", id="oceanus.E002"))
     if settings.TRUSTED_PROXIES < 0:
         found.append(Error("OCEANUS_TRUSTED_PROXIES must not be negative.", id="oceanus.E003"))
+    if settings.KEEP_RECORDS_DAYS and settings.KEEP_RECORDS_DAYS < YOUNGEST_DAYS:
+        why = f"OCEANUS_KEEP_RECORDS_DAYS must be 0 (for ever) or at least {YOUNGEST_DAYS}."
+        found.append(Error(why, id="oceanus.E008"))
     return found
 
 

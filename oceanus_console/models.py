@@ -80,3 +80,27 @@ class Seal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}:{self.digest}"
+
+
+class Removal(models.Model):
+    """What of the record went because of its age, in one statement. A trigger in the database writes it, and is the only one who can."""
+
+    at = models.DateTimeField(_("time"))
+    kept_since = models.DateTimeField(_("records are kept since"))
+    table_name = models.CharField(_("table"), max_length=63)
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    ids: models.JSONField[list[int], list[int]] = models.JSONField(_("removed rows"))
+
+    class Meta:
+        verbose_name = _("removal of old records")
+        verbose_name_plural = _("removals of old records")
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["table_name", "last"], name="oceanus_console_removal_last")]
+
+    def __str__(self) -> str:
+        return f"{self.table_name} {self.first}-{self.last}"
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)

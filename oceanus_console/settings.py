@@ -185,6 +185,7 @@ CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}},
     "find-orphans": {"task": "jobs.find_orphans", "schedule": 600.0, "options": {"expires": 300}},
     "seal": {"task": "oceanus_console.seal", "schedule": 5.0, "options": {"expires": 5}},
+    "remove-old": {"task": "oceanus_console.remove_old", "schedule": 3600.0, "options": {"expires": 1800}},
 }
 CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"
 
@@ -234,6 +235,8 @@ BATCH_PARALLEL_PER_ENDPOINT = env.int("OCEANUS_BATCH_PARALLEL_PER_ENDPOINT", def
 LOST_AFTER_SECONDS = env.int("OCEANUS_LOST_AFTER_SECONDS", default=120)
 # The same where the JobManager has no high availability: its jobs don't come back.
 LOST_AFTER_WITHOUT_HA_SECONDS = env.int("OCEANUS_LOST_AFTER_WITHOUT_HA_SECONDS", default=10)
+# After how many days ended acts, their problems and events leave the record (oceanus_console/retention.py); 0: they stay for ever.
+KEEP_RECORDS_DAYS = env.int("OCEANUS_KEEP_RECORDS_DAYS", default=0)
 # How many jobs one call of the API may name, and how many calls of one action a user may make per second (the product's limits).
 API_BATCH_LIMIT = env.int("OCEANUS_API_BATCH_LIMIT", default=20)
 API_REQUESTS_PER_SECOND = env.int("OCEANUS_API_REQUESTS_PER_SECOND", default=20)

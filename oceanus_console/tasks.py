@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from oceanus_console import audit
+from oceanus_console import audit, retention
 
 SEALS_IN_A_TURN = 5
 
@@ -13,3 +13,9 @@ def seal() -> None:
     for _turn in range(SEALS_IN_A_TURN):
         if audit.seal() is None:
             break
+
+
+@shared_task(name="oceanus_console.remove_old")
+def remove_old() -> None:
+    """Remove what is old and over; a backlog takes several turns."""
+    retention.remove_old()

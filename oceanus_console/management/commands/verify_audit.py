@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from oceanus_console import audit
-from oceanus_console.models import Seal, Unsealed
+from oceanus_console.models import Removal, Seal, Unsealed
 
 SHOWN = 20
 
@@ -35,9 +35,19 @@ class Command(BaseCommand):
             if found == SHOWN:
                 self.stdout.write("... and maybe more.")
                 break
+        self._tell_removals()
         self._tell_head()
         if found:
             raise CommandError("The record is not what was sealed; the first fault is named first.")
+
+    def _tell_removals(self) -> None:
+        last = Removal.objects.order_by("-pk").first()
+        if last:
+            count = sum(map(len, Removal.objects.values_list("ids", flat=True).iterator(chunk_size=1)))
+            self.stdout.write(
+                f"{count} rows were removed because of their age, the last of them on {last.at:%Y-%m-%d %H:%M:%S} UTC: "
+                f"records are kept since {last.kept_since:%Y-%m-%d %H:%M:%S} UTC."
+            )
 
     def _tell_head(self) -> None:
         head = Seal.objects.order_by("-number").only("number", "at", "digest").first()
