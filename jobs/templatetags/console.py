@@ -96,8 +96,12 @@ def moment(at: datetime | None) -> SafeString | str:
     """Write a time to the second, in UTC; the browser rewrites it in the user's zone."""
     if at is None:
         return "–"
-    text = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    text = moment_text(at)
     return format_html('<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), text, text)
+
+
+def moment_text(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""The icons of the package lucide, drawn once, when a template is loaded; Django takes this library instead of the package's own."""
+"""The icons of the package lucide, drawn once, when a template is loaded: its own template tag draws them with every page."""
 
 from __future__ import annotations
 
