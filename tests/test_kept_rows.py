@@ -100,4 +100,4 @@ def test_the_pages_together_are_the_whole_list_in_order(job: Job, size: int, ord
     jobs = Job.objects.order_by(order, "-pk")
     numbers = PageNumbers(7, size)
     pages = [page_of(jobs, numbers, number) for number in numbers.page_range]
-    assert [one.pk for page in pages for one in page] == [one.pk for one in jobs]
+    assert [pk for page in pages for pk in page] == [one.pk for one in jobs]

@@ -59,11 +59,19 @@ def test_its_queries_do_not_grow_with_the_rows(
     make_rows(job, rows)
     settle_changes(job.workspace)
     client.force_login(alice)
-    # Rows that nobody has seen yet are read whole and what matches is counted; the second time neither is needed.
-    for queries in (9, 6):
-        with django_assert_num_queries(queries):
-            answer = client.get(url, {"size": 100, "q": "job"})
-        assert len(answer.context["page"].object_list) == rows
+    # The first time the process meets the session, and counts; the session comes with its user from then on.
+    for query, first, again in (
+        ({}, 7, 5),
+        ({"q": "job"}, 6, 5),
+        ({"q": "nothing"}, 4, 3),
+        ({"status": "running"}, 5, 5),
+    ):
+        for queries in (first, again):
+            with django_assert_num_queries(queries):
+                answer = client.get(url, {"size": 100, **query})
+        assert len(answer.context["page"].object_list) == (
+            0 if query == {"q": "nothing"} else min(100, rows + (not query))
+        )
 
 
 def test_it_searches_by_name_and_by_id(
@@ -162,9 +170,23 @@ def test_the_poll_is_silent_and_cheap_when_nothing_is_new(
     settle_changes(job.workspace)
     client.force_login(alice)
     seen = client.get(url).context["seen"]
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         answer = client.get(url + "poll/", {"seen": seen, "row": job.serial})
     assert answer.status_code == 204
+    assert not answer.templates
+
+
+@pytest.mark.parametrize("rows", [20, 100])
+def test_the_queries_of_a_poll_with_changes_do_not_grow_with_the_rows(
+    client: Client, alice: User, job: Job, url: str, rows: int, django_assert_num_queries: Any
+) -> None:
+    make_rows(job, rows)
+    client.force_login(alice)
+    shown = client.get(url, {"size": 100}).context
+    Job.objects.update(changed_at=timezone.now())
+    with django_assert_num_queries(4):
+        answer = client.get(url + "poll/", {"seen": shown["seen"], "row": shown["rows"]})
+    assert answer.text.count('id="status-') == len(shown["rows"])
 
 
 def test_the_poll_brings_the_cells_that_changed(

@@ -5,6 +5,7 @@ from jobs.models.definition import Definition, Draft, Version
 from jobs.models.job import Folder, Job, JobQuerySet
 from jobs.models.operation import Operation, OperationStep, Problem
 from jobs.models.run import Run, Snapshot
+from jobs.models.search import SearchEntry
 
 __all__ = [
     "Batch",
@@ -18,6 +19,7 @@ __all__ = [
     "OperationStep",
     "Problem",
     "Run",
+    "SearchEntry",
     "Snapshot",
     "Version",
 ]

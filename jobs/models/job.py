@@ -71,7 +71,13 @@ class Job(models.Model):
     serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_job_serial, editable=False)
     workspace = models.ForeignKey(Workspace, models.PROTECT, related_name="jobs", verbose_name=_("workspace"))
     folder = models.ForeignKey(
-        Folder, models.PROTECT, related_name="jobs", null=True, blank=True, verbose_name=_("folder")
+        Folder,
+        models.PROTECT,
+        related_name="jobs",
+        null=True,
+        blank=True,
+        verbose_name=_("folder"),
+        db_index=False,  # an index of several columns begins with it
     )
     name = models.CharField(_("name"), max_length=49, validators=[valid_name])
     description = models.CharField(_("description"), max_length=200, blank=True)
@@ -113,7 +119,8 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(fields=["workspace", "-updated_at"], name="jobs_job_newest_first"),
-            models.Index(fields=["workspace", "status"], name="jobs_job_by_status"),
+            models.Index(fields=["workspace", "status", "-updated_at"], name="jobs_job_newest_by_status"),
+            models.Index(fields=["folder", "-updated_at"], name="jobs_job_newest_in_folder"),
             models.Index(fields=["workspace", "changed_at"], name="jobs_job_changed"),
             models.Index(fields=["recover_at"], condition=~models.Q(recover_at=None), name="jobs_job_to_recover"),
         ]

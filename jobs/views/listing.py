@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import JSONObject
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from clusters.models import Cluster, FlinkEndpoint
+from clusters.models import FlinkEndpoint
 from jobs.forms import NewJobForm
-from jobs.models import Folder, Job, JobQuerySet
+from jobs.models import Job, JobQuerySet
 from jobs.operations import Refusal, create_job
 from jobs.problem_groups import HAS_PROBLEM, with_problem
+from jobs.search import REACHABLE, among, matching, reachable
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
 from jobs.views.paging import COMMIT_LAG, PageNumbers, counted_once, page_of
-from jobs.views.rows import CELLS, ROW, Row, rows_of
+from jobs.views.rows import Row, cells_of, html_of, rows_of
 from jobs.views.visit import Request, workspace_of
+from jobs.views.watched import Watched, watched
 from workspaces.answers import leave_to
-from workspaces.models import May, Workspace
+from workspaces.models import May
+from workspaces.prepared import Prepared
 
 SORTS = {
     "name": "name",
@@ -77,7 +76,7 @@ class Wish:
         if folders is not None:
             jobs = jobs.filter(folder__in=folders)
         if self.search:
-            jobs = jobs.filter(Q(name__icontains=self.search) | Q(serial__icontains=self.search))
+            jobs = matching(jobs, self.search)
         if self.status:
             jobs = jobs.filter(status=self.status)
         if self.problem:
@@ -90,25 +89,24 @@ class Wish:
 
 @require_GET
 def jobs(request: Request, serial: str) -> HttpResponse:
-    workspace = get_object_or_404(_watched(request), serial=serial)
+    workspace = watched(request, serial)
     wish = Wish.of(request.GET)
     counted = _count(workspace)
     tree = tree_with(workspace, counted, wish)
-    can_operate = workspace.may(request.user, May.OPERATE)
-    found = wish.select(_jobs_of(request, workspace), tree.chosen())
-    numbers = PageNumbers(_count_found(workspace, counted, wish, tree, found), wish.size)
+    found, numbers = _find(workspace, counted, wish, tree)
     number = numbers.nearest(wish.page)
-    page = Page(rows_of(page_of(found, numbers, number), ROW, can_operate), number, numbers)
+    page = Page(rows_of(page_of(found, numbers, number), workspace.can_operate), number, numbers)
     context = {
         "workspace": workspace,
-        "can_operate": can_operate,
+        "can_operate": workspace.can_operate,
         "wish": wish,
         "tree": tree,
         "sizes": SIZES,
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+        "html": html_of(page),
         "rows": [row.serial for row in page],
-        "seen": _seen(workspace),
+        "seen": workspace.seen,
         "summary": _summary(workspace, counted, tree),
     }
     is_part = request.htmx.target == "listing"
@@ -118,25 +116,23 @@ def jobs(request: Request, serial: str) -> HttpResponse:
 @require_GET
 def poll(request: Request, serial: str) -> HttpResponse:
     """Answer the cells that changed since the page was last told, or 204."""
-    workspace = get_object_or_404(_watched(request), serial=serial)
-    told, seen = request.GET.get("seen", ""), _seen(workspace)
-    if told == seen and _newest(workspace) < timezone.now() - COMMIT_LAG:
+    workspace = watched(request, serial)
+    told = request.GET.get("seen", "")
+    if told == workspace.seen and workspace.is_settled:
         return HttpResponse(status=204)
     rows = request.GET.getlist("row")[: max(SIZES)]
     wish, counted = Wish.of(request.GET), _count(workspace)
     tree = tree_with(workspace, counted, wish)
-    can_operate = workspace.may(request.user, May.OPERATE)
-    named = _jobs_of(request, workspace).filter(serial__in=[row for row in rows if "\0" not in row])
-    shown = rows_of(named, CELLS, can_operate)
+    shown = cells_of(workspace.pk, rows, workspace.can_operate)
     context = {
         "workspace": workspace,
-        "can_operate": can_operate,
+        "can_operate": workspace.can_operate,
         "wish": wish,
         "tree": tree,
-        "changed": [row for row in shown if _is_new(row, told, seen)],
+        "html": html_of(row for row in shown if _is_new(row, told, workspace.seen)),
         "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
-        "seen": seen,
+        "seen": workspace.seen,
         "summary": _summary(workspace, counted, tree),
         "oob": True,
     }
@@ -165,33 +161,9 @@ def new(request: Request, serial: str) -> HttpResponse:
     return show_dialog(request, "jobs/_new.html", context, invalid=request.method == "POST")
 
 
-def _jobs_of(request: Request, workspace: Workspace) -> JobQuerySet:
-    return Job.objects.visible_to(request.user).filter(workspace=workspace)
-
-
-def _watched(request: Request) -> QuerySet[Workspace]:
-    """Bring along, in one query, all by which a page knows whether it is out of date."""
-    bound = FlinkEndpoint.objects.filter(cluster__workspaces=OuterRef("pk")).order_by()
-    capacity = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by().values("workspaces")
-    outages = bound.exclude(unreachable_since=None).values("cluster__workspaces").annotate(n=Sum(F("pk"))).values("n")
-    folders = Folder.objects.filter(workspace=OuterRef("pk")).order_by("name")
-    return Workspace.objects.visible_to(request.user).annotate(
-        newest=Subquery(Job.objects.filter(workspace=OuterRef("pk")).order_by("-changed_at").values("changed_at")[:1]),
-        outages=Subquery(outages[:1]),
-        total_cu=Subquery(capacity.annotate(total=Sum("total_cu")).values("total")[:1]),
-        folder_rows=ArraySubquery(
-            folders.values(row=JSONObject(id="pk", serial="serial", name="name", parent="parent"))
-        ),
-    )
-
-
-def _newest(workspace: Any) -> datetime:
-    return workspace.newest or workspace.created_at
-
-
-def _seen(workspace: Any) -> str:
-    """Return the mark of what this page shows: the time of the newest change, and which endpoints are out of reach."""
-    return f"{_newest(workspace).timestamp():.6f}-{workspace.outages or 0}"
+def _jobs_of(workspace: Watched) -> JobQuerySet:
+    """Return the jobs of a workspace that was fetched through the user."""
+    return Job.objects.filter(workspace_id=workspace.pk, deleted_at=None).order_by()
 
 
 def _is_new(job: Row, told: str, seen: str) -> bool:
@@ -204,54 +176,67 @@ def _is_new(job: Row, told: str, seen: str) -> bool:
         return True
 
 
-def _count_found(workspace: Any, counted: list[dict[str, Any]], wish: Wish, tree: Tree, found: JobQuerySet) -> int:
-    """Return how many jobs the wish matches; where nothing is searched for, that is known already."""
+def _find(workspace: Watched, counted: list[dict[str, Any]], wish: Wish, tree: Tree) -> tuple[JobQuerySet, PageNumbers]:
+    """Return the jobs that the wish matches, in order, and their pages; where nothing is searched for, these are known already."""
     chosen = tree.chosen()
-    if wish.search or wish.problem:
-        about = (workspace.pk, _seen(workspace), chosen, wish.search, wish.status, wish.problem)
-        return counted_once(_newest(workspace), about, found.count)
-    return sum(
-        row["n"]
-        for row in counted
-        if (chosen is None or row["folder"] in chosen) and wish.status in ("", row["status"])
-    )
+    found = wish.select(_jobs_of(workspace), chosen)
+    about = (workspace.pk, workspace.seen, chosen, wish.search, wish.status, wish.problem)
+    if wish.search:
+        pks = counted_once(workspace.newest, about, lambda: reachable(found, workspace.pk, wish.search))
+        if len(pks) > REACHABLE:
+            return found, PageNumbers(REACHABLE, wish.size, there_are_more=True)
+        return among(found, pks), PageNumbers(len(pks), wish.size)
+    if wish.problem:
+        return found, PageNumbers(counted_once(workspace.newest, about, found.count), wish.size)
+    numbers = [row["n"] for row in counted if _is_chosen(row, chosen) and wish.status in ("", row["status"])]
+    return found, PageNumbers(sum(numbers), wish.size)
 
 
-def _count(workspace: Any) -> list[dict[str, Any]]:
+def _is_chosen(row: dict[str, Any], chosen: list[int] | None) -> bool:
+    return chosen is None or row["folder"] in chosen
+
+
+def _count(workspace: Watched) -> list[dict[str, Any]]:
     """Return the jobs by folder and status, with the CU of what runs."""
-    return counted_once(_newest(workspace), (workspace.pk, _seen(workspace)), lambda: _count_now(workspace))
+    return counted_once(workspace.newest, (workspace.pk, workspace.seen), lambda: _count_now(workspace.pk))
 
 
-def _count_now(workspace: Workspace) -> list[dict[str, Any]]:
+def _count_now(workspace: int) -> list[dict[str, Any]]:
+    return [dict(zip(COUNTED, row, strict=True)) for row in COUNTS.rows(workspace=workspace)]
+
+
+def _counts(workspace: int) -> QuerySet[Job, tuple[Any, ...]]:
     live = Q(current_run__isnull=False, current_run__ended_at=None)
-    rows = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("folder", "status")
-    return [
-        dict(row)
-        for row in rows.annotate(
-            n=Count("pk"), cu=Sum("current_run__cu", filter=live), wrong=Count("pk", filter=HAS_PROBLEM)
-        )
-    ]
+    jobs = Job.objects.filter(workspace=workspace, deleted_at=None).order_by()
+    counted = jobs.values("folder", "status").annotate(
+        n=Count("pk"), cu=Sum("current_run__cu", filter=live), wrong=Count("pk", filter=HAS_PROBLEM)
+    )
+    return counted.values_list(*COUNTED)
 
 
-def tree_with(workspace: Any, counted: list[dict[str, Any]], wish: Wish) -> Tree:
-    """Return the tree of folders beside the list; `workspace` brings its folders along (`_watched`)."""
+COUNTED = ("folder", "status", "n", "cu", "wrong")
+COUNTS = Prepared(_counts, workspace=-1)
+
+
+def tree_with(workspace: Watched, counted: list[dict[str, Any]], wish: Wish) -> Tree:
+    """Return the tree of folders beside the list; `workspace` brings its folders along."""
     jobs_in: Counter[int | None] = Counter()
     for row in counted:
         jobs_in[row["folder"]] += row["n"]
-    return Tree(workspace.folder_rows, jobs_in, wish.folder)
+    return Tree(workspace.folders, jobs_in, wish.folder)
 
 
-def _summary(workspace: Any, counted: list[dict[str, Any]], tree: Tree) -> dict[str, Any]:
+def _summary(workspace: Watched, counted: list[dict[str, Any]], tree: Tree) -> dict[str, Any]:
     """Return the jobs of the current folder by status, and the CU in use of all."""
     chosen = tree.chosen()
     by_status: Counter[str] = Counter()
     for row in counted:
-        if chosen is None or row["folder"] in chosen:
+        if _is_chosen(row, chosen):
             by_status[row["status"]] += row["n"]
     return {
         "total": by_status.total(),
         "counts": [(status, by_status[status]) for status in Status],
         "wrong": sum(row["wrong"] for row in counted),
         "used_cu": sum((row["cu"] or Decimal(0) for row in counted), Decimal(0)),
-        "total_cu": workspace.total_cu or Decimal(0),
+        "total_cu": workspace.total_cu,
     }

@@ -38,10 +38,11 @@ def counted_once(newest: datetime, about: object, count: Callable[[], T]) -> T:
 
 
 class PageNumbers(Paginator):
-    """Knows how many jobs there are without asking for them."""
+    """Knows how many jobs there are without asking for them; `there_are_more`: that can't be turned to."""
 
-    def __init__(self, count: int, size: int) -> None:
+    def __init__(self, count: int, size: int, *, there_are_more: bool = False) -> None:
         super().__init__(range(count), size)
+        self.there_are_more = there_are_more
 
     def nearest(self, number: str) -> int:
         """Return the number of the page that is asked for: the first for nonsense, the last for one beyond it."""
@@ -53,11 +54,12 @@ class PageNumbers(Paginator):
             return self.num_pages
 
 
-def page_of(jobs: JobQuerySet, numbers: PageNumbers, number: int) -> JobQuerySet:
-    """Keep the jobs of one page, in their order: found by primary keys alone, from the end that is nearer."""
+def page_of(jobs: JobQuerySet, numbers: PageNumbers, number: int) -> list[int]:
+    """Return the primary keys of the jobs of one page, in their order, found from the end that is nearer."""
     first = (number - 1) * numbers.per_page
     last = min(first + numbers.per_page, numbers.count)
-    is_nearer_to_the_end = first > numbers.count // 2
+    is_nearer_to_the_end = first > numbers.count // 2 and not numbers.there_are_more
     here = slice(numbers.count - last, numbers.count - first) if is_nearer_to_the_end else slice(first, last)
     ordered = jobs.reverse() if is_nearer_to_the_end else jobs
-    return jobs.filter(pk__in=ordered.values("pk")[here])
+    found = list(ordered.values_list("pk", flat=True)[here]) if numbers.count else []
+    return found[::-1] if is_nearer_to_the_end else found

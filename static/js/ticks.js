@@ -12,6 +12,7 @@ function show() {
   const all = form().elements.all;
   const ticked = boxes().filter((box) => box.checked);
   const total = Number(form().dataset.total);
+  const told = total + form().dataset.more; // "1000+" where not all were counted
   if (ticked.length < boxes().length) all.checked = false;
   const has = new Set(ticked.map((box) => box.value));
   order = [...order.filter((serial) => has.has(serial)), ...[...has].filter((serial) => !order.includes(serial))];
@@ -24,11 +25,11 @@ function show() {
   const text = bar.dataset;
   bar.hidden = !ticked.length;
   document.body.classList.toggle("has-ticks", !bar.hidden);
-  const count = all.checked ? text.textAll.replace("{n}", total) : ticked.length === 1 ? text.textOne : text.textMany.replace("{n}", ticked.length);
+  const count = all.checked ? text.textAll.replace("{n}", told) : ticked.length === 1 ? text.textOne : text.textMany.replace("{n}", ticked.length);
   if (bar.firstElementChild.textContent !== count) bar.firstElementChild.textContent = count;
   const more = bar.querySelector("[data-tick-all]");
   more.hidden = all.checked || !page?.checked || total <= ticked.length;
-  more.textContent = more.dataset.text.replace("{n}", total);
+  more.textContent = more.dataset.text.replace("{n}", told);
   for (const box of boxes()) box.closest("tr").classList.toggle("is-ticked", box.checked);
   for (const item of menu.querySelectorAll("[data-act]")) {
     const can = all.checked || ticked.some((box) => box.closest("tr").querySelector(`a.item[href$="/${item.dataset.act}/"]:not([aria-disabled])`));

@@ -1,0 +1,82 @@
+"""What a list of jobs is about, in one query: its workspace, and all by which an open page knows whether it is out of date."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, JSONObject
+from django.http import Http404
+from django.utils import timezone
+
+from clusters.models import Cluster, FlinkEndpoint
+from jobs.models import Folder, Job
+from jobs.views.paging import COMMIT_LAG
+from jobs.views.visit import Request
+from workspaces.models import ROLE_MAY, May, Member, Role, Workspace, is_super_admin
+from workspaces.prepared import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A workspace as its list shows it. `newest`: the time of the newest change; `outages`: tells which endpoints are away."""
+
+    pk: int
+    serial: str
+    name: str
+    newest: datetime
+    outages: int
+    total_cu: Decimal
+    folders: list[dict[str, Any]]
+    can_operate: bool
+
+    @property
+    def seen(self) -> str:
+        """The mark of what this page shows."""
+        return f"{self.newest.timestamp():.6f}-{self.outages}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether no change can come in any more that is older than the newest one."""
+        return self.newest < timezone.now() - COMMIT_LAG
+
+
+def watched(request: Request, serial: str) -> Watched:
+    """Return the workspace if the user sees it, or raise 404."""
+    sees_all = is_super_admin(request.user)
+    for *told, folders, role in _QUERIES[sees_all].rows(user=request.user.pk, serial=serial):
+        can_operate = sees_all or May.OPERATE in ROLE_MAY[Role(role)]
+        return Watched(*told, [json.loads(row) for row in folders], can_operate)  # type: ignore[call-arg]
+    raise Http404
+
+
+def _query(visitor: User, serial: str) -> QuerySet[Workspace, tuple[Any, ...]]:
+    here = {"workspace": OuterRef("pk")}
+    newest = Job.objects.filter(**here).order_by("-changed_at").values("changed_at")
+    bound = FlinkEndpoint.objects.filter(cluster__workspaces=OuterRef("pk")).order_by()
+    outages = bound.exclude(unreachable_since=None).values("cluster__workspaces").annotate(n=Sum(F("pk"))).values("n")
+    capacity = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by().values("workspaces")
+    folders = Folder.objects.filter(**here).order_by("name")
+    return Workspace.objects.visible_to(visitor).filter(serial=serial).order_by().values_list(
+        "pk",
+        "serial",
+        "name",
+        Coalesce(Subquery(newest[:1]), "created_at"),
+        Coalesce(Subquery(outages[:1]), 0),
+        Coalesce(Subquery(capacity.annotate(total=Sum("total_cu")).values("total")[:1]), Decimal(0)),
+        ArraySubquery(folders.values(row=JSONObject(id="pk", serial="serial", name="name", parent="parent"))),
+        Subquery(Member.objects.filter(user=visitor.pk, **here).values("role")),
+    )  # fmt: skip
+
+
+# Without and with the right to see all.
+_QUERIES = [
+    Prepared(lambda user, serial, sees_all=sees_all: _query(User(pk=user, is_superuser=sees_all), serial), user=-1, serial="a serial")
+    for sees_all in (False, True)
+]  # fmt: skip
