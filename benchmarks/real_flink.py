@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -20,7 +19,7 @@ from clusters.engine import Submission
 from clusters.local import LocalFlink
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
-from jobs.models import Batch, Job, Run
+from jobs.models import Batch, Job
 from jobs.operations.options import flink_options
 from jobs.sql import split
 from oceanus_console import embedded

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import urllib3
@@ -50,17 +51,19 @@ MISSING_JAR = re.compile(r"Jar file .* does not exist")
 
 
 @lru_cache(maxsize=256)
-def connect(url: str, runner_jar: Path) -> "FlinkEngine":
+def connect(url: str, runner_jar: Path, submissions_at_a_time: int = 8) -> "FlinkEngine":
     """Return the engine at `url`, the same one each time: its connections are kept alive and shared by threads."""
-    return FlinkEngine(url, runner_jar)
+    return FlinkEngine(url, runner_jar, submissions_at_a_time)
 
 
 class FlinkEngine:
-    def __init__(self, url: str, runner_jar: Path) -> None:
+    def __init__(self, url: str, runner_jar: Path, submissions_at_a_time: int = 8) -> None:
         self.url = url.rstrip("/")
         self.runner_jar = runner_jar
         self._http = urllib3.PoolManager(maxsize=16, retries=False)
         self._jar_id = ""
+        # With more at a time a JobManager compiles no faster, and each takes longer.
+        self._submitting = BoundedSemaphore(submissions_at_a_time)
 
     # --- looking ---
 
@@ -153,7 +156,8 @@ class FlinkEngine:
         self._with_runner("plan", submission, read_seconds=SUBMIT_SECONDS)
 
     def submit(self, submission: Submission) -> None:
-        self._with_runner("run", submission, read_seconds=SUBMIT_SECONDS)
+        with self._submitting:
+            self._with_runner("run", submission, read_seconds=SUBMIT_SECONDS)
 
     def cancel(self, job_id: str) -> None:
         self._ask("PATCH", f"/jobs/{job_id}?mode=cancel")

@@ -192,7 +192,7 @@ class FlinkEndpoint(models.Model):
 
     def engine(self) -> Engine:
         """Return the driver for this endpoint; one per process and address, with kept-alive connections."""
-        return flink.connect(self.rest_url, settings.SQL_RUNNER_JAR)
+        return flink.connect(self.rest_url, settings.SQL_RUNNER_JAR, settings.BATCH_PARALLEL_PER_ENDPOINT)
 
     @property
     def reach(self) -> Reach:

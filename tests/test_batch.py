@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from clusters.models import FlinkEndpoint
+from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
 from jobs.models import Batch, BatchItem, Job, Operation
 from jobs.states import Action
@@ -91,26 +91,66 @@ def test_retry_takes_only_those_that_did_not_succeed(desk: Desk, fake: FakeFlink
 
 def test_items_start_in_the_order_ticked_with_a_limit_per_cluster(desk: Desk, settings) -> None:
     settings.BATCH_PARALLEL_PER_ENDPOINT = 2
-    jobs = desk.jobs(5)[::-1]
+    jobs = desk.jobs(9)[::-1]
     batch = desk.batch(Action.RUN, jobs, start="none")
+
+    def begun() -> list[int]:
+        return list(Operation.objects.filter(action="run").order_by("pk").values_list("job", flat=True))
+
+    # Two under way, and two that stand in line, so that there is always one to take up.
     operations.advance(batch.pk)
     operations.advance(batch.pk)
-    assert list(Operation.objects.filter(action="run").order_by("pk").values_list("job", flat=True)) == [
-        jobs[0].pk,
-        jobs[1].pk,
-    ]
+    assert begun() == [job.pk for job in jobs[:4]]
+    operations.perform(Operation.objects.filter(action="run").earliest("pk").pk)
+    operations.advance(batch.pk)
+    assert len(begun()) == 4, "one has left the line: none is begun alone"
+    operations.perform(Operation.objects.filter(action="run", step="submitting").earliest("pk").pk)
+    operations.advance(batch.pk)
+    assert begun() == [job.pk for job in jobs[:6]]
     desk.settle(batch)
-    order = Operation.objects.filter(action="run").order_by("pk").values_list("job", flat=True)
-    assert list(order) == [job.pk for job in jobs]
+    assert begun() == [job.pk for job in jobs]
+
+
+@pytest.mark.parametrize("action", [Action.RUN, Action.STOP])
+def test_many_are_begun_in_as_many_statements_as_one(desk: Desk, settings, action: Action) -> None:
+    settings.BATCH_PARALLEL_PER_ENDPOINT = 30
+    Cluster.objects.update(total_cu=1000)
+    jobs = desk.jobs(31)
+    if action == Action.STOP:
+        desk.settle(desk.batch(Action.RUN, jobs, start="none"))
+    counts = []
+    for some in (jobs[:1], jobs[1:]):
+        batch = desk.batch(action, some, start="none", with_snapshot=True)
+        with CaptureQueriesContext(connection) as queries:
+            operations.advance(batch.pk)
+        counts.append(len(queries))
+        assert batch.items.filter(state="working").count() == len(some)
+    assert counts[0] == counts[1]
+
+
+def test_many_are_asked_for_in_as_many_statements_as_one(desk: Desk, settings) -> None:
+    settings.BATCH_PARALLEL_PER_ENDPOINT = 30
+    batch = desk.batch(Action.RUN, desk.jobs(9), start="none")
+    operations.advance(batch.pk)
+    opened = list(Operation.objects.filter(step="submitting").order_by("pk").values_list("pk", flat=True))
+    counts = []
+    for some in (opened[:1], opened[1:]):
+        with CaptureQueriesContext(connection) as queries:
+            operations.perform(*some)
+        counts.append([one["sql"] for one in queries if "jobs_run" in one["sql"] or "SAVEPOINT" not in one["sql"]])
+        assert not Operation.objects.filter(pk__in=some).exclude(step="starting").exists()
+    assert len(counts[0]) <= 16
+    # Answers that come apart are written down apart.
+    assert len(counts[1]) < 2 * len(counts[0])
 
 
 def test_what_has_not_begun_can_be_cancelled(desk: Desk, settings) -> None:
     settings.BATCH_PARALLEL_PER_ENDPOINT = 1
-    batch = desk.batch(Action.RUN, desk.jobs(3), start="none")
+    batch = desk.batch(Action.RUN, desk.jobs(4), start="none")
     operations.advance(batch.pk)
     assert operations.cancel_waiting(batch) == 2
     desk.settle(batch)
-    assert states(batch) == ["succeeded", "cancelled", "cancelled"]
+    assert states(batch) == ["succeeded", "succeeded", "cancelled", "cancelled"]
 
 
 def test_it_starts_again_from_the_snapshots_just_taken(desk: Desk, fake: FakeFlink) -> None:

@@ -417,11 +417,11 @@ def test_a_look_at_nothing_new_costs_the_same_for_two_and_for_six_jobs(
     consoles = [Console(make_job(alice, workspace, endpoint, f"job-{n}"), alice, endpoint) for n in range(6)]
     for console in consoles[:2]:
         console.start()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         consoles[0].watch()
     for console in consoles[2:]:
         console.start()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         consoles[0].watch()
 
 

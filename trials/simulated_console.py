@@ -58,7 +58,8 @@ class SimulatedConsole:
     def calm(self) -> None:
         self.ambush = None
         self.dies = self.message_lost = self.message_doubled = self.request_late = self.company = 0.0
-        self.beat_is_dead, self.tick_seconds, record.FOLLOW_UP_SECONDS = False, 4.0, 3.0
+        self.beat_is_dead, self.tick_seconds = False, 4.0
+        record.FOLLOW_UP_SECONDS = record.FOLLOW_UP_CLICK_SECONDS = 3.0
 
     # --- beat and broker ---
 
@@ -206,6 +207,7 @@ def in_place_of_the_real_one(console: SimulatedConsole) -> Iterator[None]:
         patch.object(record, "current_app", console),
         # A look a second does: it is looks that a simulated trial takes its time for.
         patch.object(record, "FOLLOW_UP_SECONDS", 1.0),
+        patch.object(record, "FOLLOW_UP_CLICK_SECONDS", 1.0),
         # It would take the trial's transaction for one that somebody forgot.
         patch("oceanus_console.models.close_old_connections"),
         patch.object(FlinkEngine, "_send", request),

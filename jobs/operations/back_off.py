@@ -1,9 +1,10 @@
 """How soon and how often the console itself runs a job again that has failed or vanished."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Count
 from django.utils import timezone
 
 from jobs.models import Job, Operation, Problem, Run
@@ -19,8 +20,14 @@ BROKEN = (RunEnd.FAILED, RunEnd.LOST)
 
 def attempts(job_id: int) -> int:
     """Return how often the console has tried to run the job again within the window."""
-    since = timezone.now() - WINDOW
-    return Operation.objects.filter(job=job_id, created_at__gt=since, params__automatic=True).count()
+    return _attempts([job_id]).get(job_id, 0)
+
+
+def _attempts(job_ids: Collection[int]) -> dict[int, int]:
+    automatic = Operation.objects.filter(
+        job__in=job_ids, created_at__gt=timezone.now() - WINDOW, params__automatic=True
+    )
+    return dict(automatic.order_by().values_list("job").annotate(Count("pk")))
 
 
 def plan(job: Job, why: Problem | None, refusal: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -28,21 +35,36 @@ def plan(job: Job, why: Problem | None, refusal: Mapping[str, str] | None = None
 
     `refusal` tells, in all languages, why the last attempt could not even begin.
     """
-    if not job.auto_recovery or job.deleted_at:
-        return {"problem": why}
-    tried = attempts(job.pk)
-    more: dict[str, Any] = {"refusal": dict(refusal)} if refusal else {}
+    return plans([(job, why)], {"refusal": dict(refusal)} if refusal else {})[job.pk]
+
+
+def plans(
+    broken: Sequence[tuple[Job, Problem | None]], more: Mapping[str, Any] | None = None
+) -> dict[int, dict[str, Any]]:
+    """Return the same for many jobs, by their ids. Hold their rows."""
+    mended = [job.pk for job, _why in broken if job.auto_recovery and not job.deleted_at]
+    tried = _attempts(mended) if mended else {}
+    planned: dict[int, dict[str, Any]] = {job.pk: {"problem": why} for job, why in broken}
+    for job, why in broken:
+        if job.pk in mended:
+            planned[job.pk] = _planned(why, tried.get(job.pk, 0), more or {})
+    # Those on record are never changed, so these are new.
+    Problem.objects.bulk_create(planned[pk]["problem"] for pk in mended)
+    return planned
+
+
+def _planned(why: Problem | None, tried: int, more: Mapping[str, Any]) -> dict[str, Any]:
     if tried >= BUDGET:
-        return {"problem": _told(why, more | {"gave_up": True}), "recover_at": None}
+        return {"problem": _told(why, {**more, "gave_up": True}), "recover_at": None}
     at = timezone.now() + timedelta(seconds=BACK_OFF_SECONDS[tried])
-    return {"problem": _told(why, more | {"attempt": tried + 1}), "recover_at": at}
+    return {"problem": _told(why, {**more, "attempt": tried + 1}), "recover_at": at}
 
 
-def _told(why: Problem | None, more: dict[str, Any]) -> Problem:
-    """Return the same problem with more to tell. One that is on record is never changed."""
+def _told(why: Problem | None, more: Mapping[str, Any]) -> Problem:
+    """Return the same problem with more to tell, not yet written down."""
     why = why or Problem(code="failed-without-cause")
     known = {name: value for name, value in why.values.items() if name not in ("attempt", "gave_up", "refusal")}
-    return Problem.objects.create(code=why.code, values=known | more, summary=why.summary, trace=why.trace)
+    return Problem(code=why.code, values={**known, **more}, summary=why.summary, trace=why.trace)
 
 
 def breaks(operation: Operation, outcome: Outcome, run_end: RunEnd | None) -> bool:
@@ -56,18 +78,20 @@ def breaks(operation: Operation, outcome: Outcome, run_end: RunEnd | None) -> bo
     return operation.action == Action.SNAPSHOT and run_end in BROKEN
 
 
-def is_broken(run: Run, end: RunEnd) -> bool:
-    """Tell whether a run that ended while nobody operated on it broke: it once worked, or the console had begun it."""
-    last = Operation.objects.filter(run=run).order_by("pk").last()
+def those_broken(ended: Mapping[Run, RunEnd]) -> set[Run]:
+    """Return which of the runs that ended while nobody operated on them broke: they once worked, or the console had begun them."""
+    of_these = Operation.objects.filter(run__in=ended)
+    last = {one.run_id: one for one in of_these.order_by("run_id", "-pk").distinct("run_id")}
+    automatic = set(of_these.filter(action=Action.RUN, params__automatic=True).values_list("run", flat=True))
+    return {run for run, end in ended.items() if _is_broken(run, end, last.get(run.pk), run.pk in automatic)}
+
+
+def _is_broken(run: Run, end: RunEnd, last: Operation | None, is_automatic: bool) -> bool:
     if last and last.step in (Step.WITHDRAWING, Step.ENDING) and (last.action == Action.STOP or last.cancelled_by_id):
         return False  # its end was asked for, and came late
-    if is_automatic(run):
+    if is_automatic:
         return end in (*BROKEN, RunEnd.NEVER_STARTED)
     return end in BROKEN and run.started_at is not None
-
-
-def is_automatic(run: Run) -> bool:
-    return Operation.objects.filter(run=run, action=Action.RUN, params__automatic=True).exists()
 
 
 def came_to_nothing(run: Run) -> bool:

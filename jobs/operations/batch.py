@@ -6,12 +6,12 @@ An item is the same act as a single click, by the same function; what that refus
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
@@ -21,11 +21,8 @@ from jobs.models.batch import UNSUCCESSFUL
 from jobs.operations.draft import delete, publish
 from jobs.operations.folders import move_job
 from jobs.operations.record import BATCH_LOCK, Refusal, alone, wake
-from jobs.operations.restore import best, refuse_if_gone
-from jobs.operations.run import open_run
-from jobs.operations.stop import snapshot, stop
 from jobs.operations.together import ITEMS_TOGETHER, TOGETHER, begin_together
-from jobs.states import Action, Outcome
+from jobs.states import ASKING_STEPS, Action, Outcome, Step
 from workspaces.models import May, Workspace
 
 log = logging.getLogger(__name__)
@@ -134,7 +131,6 @@ def advance(batch_id: int) -> None:
             return
         _collect(batch)
         begun = _begin(batch)
-        _collect(batch)
         if not batch.items.filter(state__in=[State.WAITING, State.WORKING]).exists():
             Batch.objects.filter(pk=batch.pk, ended_at=None).update(ended_at=timezone.now())
         elif begun and batch.action not in ON_FLINK:
@@ -142,13 +138,14 @@ def advance(batch_id: int) -> None:
 
 
 def _collect(batch: Batch) -> None:
-    """Write the outcomes of ended operations into their items: one statement per outcome."""
+    """Write the outcomes of ended operations into their items, all in one statement."""
+    states = Case(*(When(outcome=outcome, then=Value(str(state))) for outcome, state in OUTCOMES.items()))
     of_item = Operation.objects.filter(pk=OuterRef("operation"))
-    ended = batch.items.filter(state=State.WORKING)
-    for outcome, state in OUTCOMES.items():
-        ended.filter(operation__outcome=outcome).update(
-            state=state, problem_id=Subquery(of_item.values("problem")[:1]), changed_at=timezone.now()
-        )
+    batch.items.filter(state=State.WORKING, operation__ended_at__isnull=False).update(
+        state=Subquery(of_item.annotate(to=states).values("to")[:1]),
+        problem_id=Subquery(of_item.values("problem")[:1]),
+        changed_at=timezone.now(),
+    )
 
 
 def _begin(batch: Batch) -> int:
@@ -158,35 +155,41 @@ def _begin(batch: Batch) -> int:
         why = Refusal(_("%(user)s may no longer operate jobs here."), user=batch.requested_by)
         waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=timezone.now())
         return 0
+    if batch.action in ON_FLINK:
+        return begin_together(batch, _due_on_flink(waiting))
     if batch.action in TOGETHER:
         return begin_together(batch, list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER]))
-    items = list(_due(batch, waiting.select_related("job__endpoint", "job__workspace", "snapshot")))
+    items = list(waiting.select_related("job__workspace")[:ITEMS_AT_A_TIME])
     for item in items:
         with subject(batch=batch.serial, job=item.job.serial):
             _begin_item(batch, item)
     return len(items)
 
 
-def _due(batch: Batch, waiting: QuerySet[BatchItem]) -> Iterator[BatchItem]:
-    if batch.action not in ON_FLINK:
-        yield from waiting[:ITEMS_AT_A_TIME]
-        return
-    working = Counter(batch.items.filter(state=State.WORKING).values_list("job__endpoint", flat=True))
-    for endpoint in waiting.order_by().values_list("job__endpoint", flat=True).distinct():
-        yield from waiting.filter(job__endpoint=endpoint)[
-            : max(0, settings.BATCH_PARALLEL_PER_ENDPOINT - working[endpoint])
-        ]
-
-
 ON_FLINK = (Action.RUN, Action.STOP, Action.SNAPSHOT)
+# Where an operation keeps a place at its endpoint: until Flink has it in hand.
+IN_LINE = (*ASKING_STEPS, Step.SNAPSHOTTING)
+
+
+def _due_on_flink(waiting: QuerySet[BatchItem]) -> list[int]:
+    """Return the items that may begin: so many that each endpoint always has some to take up, and not one by one."""
+    limit = settings.BATCH_PARALLEL_PER_ENDPOINT
+    in_line = Counter(
+        Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE)
+        .exclude(run=None)
+        .values_list("run__endpoint", flat=True)
+    )
+    due: list[int] = []
+    for endpoint in waiting.order_by().values_list("job__endpoint", flat=True).distinct():
+        if in_line[endpoint] <= limit:
+            due += waiting.filter(job__endpoint=endpoint).values_list("pk", flat=True)[: 2 * limit - in_line[endpoint]]
+    return due
 
 
 def _begin_item(batch: Batch, item: BatchItem) -> None:
     """Do one item's act; what it writes (the note of a copy) is in the language of the one who asked."""
     with translation.override(batch.params.get("language") or settings.LANGUAGE_CODE):
         try:
-            if batch.action == Action.RUN:
-                _look_at_start(batch, item)
             # One transaction: an item is begun if and only if its operation is written down with it.
             with transaction.atomic():
                 _act(batch, item)
@@ -200,11 +203,8 @@ def _begin_item(batch: Batch, item: BatchItem) -> None:
 
 def _act(batch: Batch, item: BatchItem) -> None:
     begun = BatchItem.objects.filter(pk=item.pk, state=State.WAITING)
-    if not begun.update(state=State.WORKING, changed_at=timezone.now()):
-        return
-    if operation := ACTS[Action(batch.action)](batch, item):
-        Operation.objects.filter(pk=operation.pk).update(batch=batch)
-        BatchItem.objects.filter(pk=item.pk).update(operation=operation)
+    if begun.update(state=State.WORKING, changed_at=timezone.now()):
+        ACTS[Action(batch.action)](batch, item)
 
 
 def _finish(item: BatchItem, state: BatchItem.State, **fields: Any) -> None:
@@ -216,30 +216,6 @@ def _finish(item: BatchItem, state: BatchItem.State, **fields: Any) -> None:
 def _publish(batch: Batch, item: BatchItem) -> None:
     publish(batch.requested_by, item.job, batch.params["note"])
     _finish(item, State.SUCCEEDED)
-
-
-def _run(batch: Batch, item: BatchItem) -> Operation:
-    version = item.job.versions.first()
-    if version is None:
-        raise Refusal(_("The job has no published version."))
-    return open_run(batch.requested_by, item.job, version, item.snapshot)
-
-
-def _look_at_start(batch: Batch, item: BatchItem) -> None:
-    """Find out, before anything is locked, from where the item's run begins; the row of the item stays as it is."""
-    if batch.params.get("start") == "latest":
-        # The latest snapshot where there is one; a job that never had one starts without state.
-        item.snapshot = best(item.job)
-    elif item.snapshot:
-        refuse_if_gone(item.snapshot)
-
-
-def _stop(batch: Batch, item: BatchItem) -> Operation:
-    return stop(batch.requested_by, item.job, bool(batch.params.get("with_snapshot")))
-
-
-def _snapshot(batch: Batch, item: BatchItem) -> Operation:
-    return snapshot(batch.requested_by, item.job, str(batch.params.get("description", "")))
 
 
 def _delete(batch: Batch, item: BatchItem) -> None:
@@ -256,11 +232,8 @@ def _move(batch: Batch, item: BatchItem) -> None:
     _finish(item, State.SUCCEEDED)
 
 
-ACTS: dict[Action, Callable[[Batch, BatchItem], Operation | None]] = {
+ACTS: dict[Action, Callable[[Batch, BatchItem], None]] = {
     Action.PUBLISH: _publish,
-    Action.RUN: _run,
-    Action.STOP: _stop,
-    Action.SNAPSHOT: _snapshot,
     Action.DELETE: _delete,
     Action.MOVE: _move,
 }

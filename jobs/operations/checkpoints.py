@@ -18,7 +18,7 @@ from django.db.models import (
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState
+from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState, Unanswered, Unreachable
 from jobs.models import Job, Run, Snapshot
 from jobs.operations.disk import Found, newest_checkpoint, size_on_disk
 from jobs.states import RunEnd
@@ -61,13 +61,16 @@ def interval_seconds(run: Run) -> int:
 
 
 def keep_newest(runs: Sequence[Run], engine: Engine) -> None:
-    """Ask for the newest checkpoint of each of these runs, and write down what is new. Raise what the engine raises."""
+    """Ask for the newest checkpoint of each of these runs, and write down what is new."""
     found: dict[int, Checkpoint | None] = {}
-    try:
-        for run in runs:
+    for run in runs:
+        try:
             found[run.pk] = engine.newest_checkpoint(run.flink_job_id)
-    finally:
-        _write_down([run for run in runs if run.pk in found], found)
+        except EngineError as error:
+            log.warning("No answer about checkpoints of %s: %s", run, error.summary)
+            if isinstance(error, Unreachable | Unanswered):
+                break  # nor will there be one for the others, and each would take its time
+    _write_down([run for run in runs if run.pk in found], found)
 
 
 def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) -> None:
@@ -80,17 +83,14 @@ def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) ->
     record({run: one for run, one in told if one and one.location != known.get(run.pk)})
 
 
-def keep_last(run: Run, engine: Engine, sight: JobSight) -> None:
-    """Keep what remains of the checkpoints of a run that is over on Flink; whatever goes wrong here, the run may be closed."""
-    if sight.state == JobState.FINISHED:
+def keep_last(over: Mapping[Run, JobSight], engine: Engine) -> None:
+    """Keep what remains of the checkpoints of runs that are over on Flink; whatever goes wrong here, they may be closed."""
+    finished = [run for run, sight in over.items() if sight.state == JobState.FINISHED]
+    if finished:
         # Flink has discarded them by now, whatever it was told to retain.
-        kept = Snapshot.objects.filter(run=run, source=Snapshot.Source.CHECKPOINT, state=Snapshot.State.COMPLETED)
-        kept.update(state=Snapshot.State.GONE)
-        return
-    try:
-        keep_newest([run], engine)
-    except EngineError as error:
-        log.warning("The last checkpoint of %s is not known: %s", run, error.summary)
+        kept = Snapshot.objects.filter(run__in=finished, source=Snapshot.Source.CHECKPOINT)
+        kept.filter(state=Snapshot.State.COMPLETED).update(state=Snapshot.State.GONE)
+    keep_newest([run for run in over if run not in finished], engine)
 
 
 def record(found: Mapping[Run, Checkpoint]) -> None:

@@ -4,7 +4,7 @@ Whoever holds several rows locks them in this order: job, cluster, operation, ru
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from clusters.engine import EngineError, Statement
 from clusters.models import FlinkEndpoint
 from jobs.advice import line_of, recognize
 from jobs.masking import mask
-from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.models import Batch, Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
 from jobs.states import TABLE, WATCHED_STEPS, Action, Outcome, Step
 from workspaces.models import Visitor
@@ -35,9 +35,11 @@ Event = OperationStep.Event
 
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
-FOLLOW_UP_SECONDS = 0.25
+FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS = 0.25, 0.1
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
+# So many operations are handed to a worker at a time.
+ASKED_TOGETHER = 8
 # Namespaces of our advisory locks.
 OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
 
@@ -68,19 +70,50 @@ def allowed(now: Job | None, action: Action) -> Job:
     return now
 
 
-def open_operation(job: Job, action: Action, user: Visitor | None, step: Step, **fields: Any) -> Operation:
-    """Write the operation down, show it on the job, and wake a worker when the transaction is through.
+def sort_out(ids: Collection[int], action: Action) -> tuple[list[Job], dict[int, Refusal]]:
+    """Return the jobs that `action` is allowed for, locked until the transaction ends, and why not for each of the others."""
+    found, refusals, jobs = lock_jobs(ids), {}, []
+    for pk in ids:
+        try:
+            jobs.append(allowed(found.get(pk), action))
+        except Refusal as refusal:
+            refusals[pk] = refusal
+    return jobs, refusals
+
+
+def open_operations(
+    jobs: Sequence[Job],
+    action: Action,
+    user: Visitor | None,
+    step: Step,
+    batch: Batch | None,
+    fields_of: Callable[[Job], dict[str, Any]],
+) -> dict[int, Operation]:
+    """Write operations down, show them on the jobs, and wake a worker when the transaction is through. Return job id -> operation.
 
     Without a `user` it is the console itself that asks.
     """
-    asked = {"requested_by_id": user.pk if user else None, "deadline_at": deadline(step), "look_at": soon()}
-    operation = Operation.objects.create(job=job, action=action, step=step, **asked, **fields)
-    note(operation, Event.REQUESTED)
+    if not jobs:
+        return {}
+    asked = {"action": action, "requested_by_id": user.pk if user else None, "step": step, "batch": batch,
+             "deadline_at": deadline(step), "look_at": soon()}  # fmt: skip
+    opened = Operation.objects.bulk_create(Operation(job=job, **asked, **fields_of(job)) for job in jobs)
+    OperationStep.objects.bulk_create(line_of_record(one, Event.REQUESTED) for one in opened)
     begins = TABLE[action].begins
     shown = {"action": action, "step": step, "problem": None} | ({"status": begins} if begins else {})
-    update_job(job.pk, recover_at=None, **shown)
-    transaction.on_commit(lambda: wake("jobs.perform", operation.pk))
-    return operation
+    update_jobs([job.pk for job in jobs], recover_at=None, **shown)
+    for first in range(0, len(opened), ASKED_TOGETHER):
+        some = [one.pk for one in opened[first : first + ASKED_TOGETHER]]
+        transaction.on_commit(partial(wake, "jobs.perform", *some))
+    return {one.job_id: one for one in opened}
+
+
+def only(outcomes: Mapping[int, Operation | Refusal]) -> Operation:
+    """Return the one operation that was opened. Raise the Refusal if it was not."""
+    (outcome,) = outcomes.values()
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
 
 
 def record_done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
@@ -111,12 +144,14 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
         log.warning("The broker is away (%s); the next tick will find what is due.", error)
 
 
-def follow_up(endpoint: FlinkEndpoint) -> None:
-    """Let the watcher look at `endpoint` in a moment; however many ask for it, it looks once."""
+def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> None:
+    """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once."""
+    # Somebody waits for a single click; a batch is better served by fewer looks that find more.
+    pause = FOLLOW_UP_SECONDS if any(one.batch_id for one in operations) else FOLLOW_UP_CLICK_SECONDS
     now = timezone.now()
     due = FlinkEndpoint.objects.filter(pk=endpoint.pk).exclude(follow_up_at__gt=now - timedelta(seconds=2))
-    if due.update(follow_up_at=now + timedelta(seconds=FOLLOW_UP_SECONDS)):
-        wake("jobs.watch", endpoint.pk, countdown=FOLLOW_UP_SECONDS)
+    if due.update(follow_up_at=now + timedelta(seconds=pause)):
+        wake("jobs.watch", endpoint.pk, countdown=pause)
 
 
 @contextmanager
@@ -192,7 +227,7 @@ def hand_over_all(operations: Sequence[Operation], step: Step, event: Event | No
     """Take operations on one endpoint to a step that the watcher judges, and let him look in a moment."""
     assert operations[0].run is not None, "what Flink was asked for has a run"
     if move_all(operations, step, event, detail):
-        follow_up(operations[0].run.endpoint)
+        follow_up(operations[0].run.endpoint, operations)
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:

@@ -1,17 +1,17 @@
 """Run: the click that asks for a run of a published version. submit.py brings it to Flink, settle.py judges how it went."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import F, OuterRef, Subquery, Sum
 from django.utils.translation import gettext_lazy as _
 
-from clusters.models import Cluster
-from jobs.models import Job, Operation, Run, Snapshot, Version
-from jobs.operations.record import (
-    Refusal,
-    lock_job,
-    open_operation,
-    update_job,
-)
+from clusters.models import Cluster, ClusterBinding
+from jobs.models import Batch, Job, Operation, Run, Snapshot, Version
+from jobs.operations.record import Refusal, only, open_operations, sort_out, update_jobs
 from jobs.operations.restore import refuse_if_gone
 from jobs.states import Action, Step
 from workspaces.models import Visitor
@@ -34,7 +34,6 @@ def run(
     return open_run(user, job, version, snapshot, allow_non_restored_state, attempt)
 
 
-@transaction.atomic
 def open_run(
     user: Visitor | None,
     job: Job,
@@ -44,28 +43,106 @@ def open_run(
     attempt: int = 0,
 ) -> Operation:
     """Ask for a run from a snapshot that was just looked at. Raise Refusal."""
-    job = lock_job(job, Action.RUN)
-    _refuse_unless_fit(job, version)
-    if snapshot:
-        # Held until the run names it: from then on it stays where it is.
-        snapshot = Snapshot.objects.select_for_update().get(pk=snapshot.pk)
-        _refuse_unless_usable(job, snapshot)
-    run = Run.objects.create(
-        job=job,
-        number=job.last_run_number + 1,
-        version=version,
-        endpoint=job.endpoint,
-        restored_from=snapshot,
-        allow_non_restored_state=allow_non_restored_state,
-        cu=version.cu,
+    return only(open_runs(user, [Start(job.pk, version, snapshot, allow_non_restored_state, attempt)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a job is to be started with."""
+
+    job_id: int
+    version: Version
+    snapshot: Snapshot | None = None
+    allow_non_restored_state: bool = False
+    attempt: int = 0
+
+
+@transaction.atomic
+def open_runs(
+    user: Visitor | None, starts: Sequence[Start], batch: Batch | None = None
+) -> dict[int, Operation | Refusal]:
+    """Ask for runs of different jobs, in a number of statements that does not depend on theirs; tell of each what came of it."""
+    jobs, refusals = sort_out([one.job_id for one in starts], Action.RUN)
+    start_of = {one.job_id: one for one in starts}
+    ground = Ground(jobs, starts)
+    runs: dict[int, Run] = {}
+    for job in jobs:
+        try:
+            runs[job.pk] = ground.run_of(job, start_of[job.pk])
+        except Refusal as refusal:
+            refusals[job.pk] = refusal
+    fit = [job for job in jobs if job.pk in runs]
+    Run.objects.bulk_create(runs.values())
+    new = Run.objects.filter(pk__in=[run.pk for run in runs.values()], job=OuterRef("pk"))
+    update_jobs(list(runs), current_run=Subquery(new.values("pk")[:1]), last_run_number=F("last_run_number") + 1)
+    opened = open_operations(
+        fit, Action.RUN, user, Step.SUBMITTING, batch, lambda job: _as_asked(start_of[job.pk], runs[job.pk])
     )
-    update_job(job.pk, current_run=run, last_run_number=run.number)
+    return refusals | opened
+
+
+def _as_asked(start: Start, run: Run) -> dict[str, Any]:
     params = {
-        "version": version.number,
-        "snapshot": snapshot.serial if snapshot else None,
-        "allow_non_restored_state": allow_non_restored_state,
-    } | ({"automatic": True, "attempt": attempt} if attempt else {})
-    return open_operation(job, Action.RUN, user, Step.SUBMITTING, run=run, params=params)
+        "version": start.version.number,
+        "snapshot": start.snapshot.serial if start.snapshot else None,
+        "allow_non_restored_state": start.allow_non_restored_state,
+    } | ({"automatic": True, "attempt": start.attempt} if start.attempt else {})
+    return {"run": run, "params": params}
+
+
+class NotEnoughCu(Refusal):
+    """Say that a run does not fit on its cluster now."""
+
+
+class Ground:
+    """What decides whether runs fit: clusters and snapshots, locked, and the CU in use, counted up by what fits."""
+
+    def __init__(self, jobs: Sequence[Job], starts: Sequence[Start]) -> None:
+        clusters = Cluster.objects.select_for_update().filter(pk__in={job.cluster_id for job in jobs})
+        self.clusters = {one.pk: one for one in clusters.order_by("pk")} if jobs else {}
+        bound = ClusterBinding.objects.filter(cluster__in=self.clusters)
+        self.bound = set(bound.values_list("cluster", "workspace")) if jobs else set()
+        in_use = Run.objects.filter(endpoint__cluster__in=self.clusters, ended_at=None).values("endpoint__cluster")
+        used = dict(in_use.annotate(used=Sum("cu")).values_list("endpoint__cluster", "used")) if jobs else {}
+        self.used = {pk: used.get(pk) or Decimal(0) for pk in self.clusters}
+        # Held until a run names it: from then on it stays where it is.
+        named = [one.snapshot.pk for one in starts if one.snapshot]
+        held = Snapshot.objects.select_for_update().filter(pk__in=named).order_by("pk")
+        self.snapshots = {one.pk: one for one in held} if named else {}
+
+    def run_of(self, job: Job, start: Start) -> Run:
+        """Return the run, not saved yet, and take its CU. Raise Refusal."""
+        self._refuse_unless_fit(job, start.version)
+        if start.snapshot:
+            _refuse_unless_usable(job, self.snapshots[start.snapshot.pk])
+        self.used[job.cluster_id] += start.version.cu
+        return Run(
+            job=job,
+            number=job.last_run_number + 1,
+            version=start.version,
+            endpoint=job.endpoint,
+            restored_from=start.snapshot,
+            allow_non_restored_state=start.allow_non_restored_state,
+            cu=start.version.cu,
+        )
+
+    def _refuse_unless_fit(self, job: Job, version: Version) -> None:
+        if job.live_run:
+            raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
+        if version.job_id != job.pk:
+            raise Refusal(_("This version belongs to another job."))
+        cluster = self.clusters[job.cluster_id]
+        if (cluster.pk, job.workspace_id) not in self.bound:
+            raise Refusal(_("This cluster is not bound to the workspace."))
+        if cluster.is_under_maintenance:
+            raise Refusal(_("The cluster is under maintenance: %(reason)s"), reason=cluster.maintenance_reason)
+        if self.used[cluster.pk] + version.cu > cluster.total_cu:
+            raise NotEnoughCu(
+                _("Not enough CU on the cluster: the run needs %(needs)s CU, %(free)s of %(total)s CU are free."),
+                needs=version.cu,
+                free=cluster.total_cu - self.used[cluster.pk],
+                total=cluster.total_cu,
+            )
 
 
 def _refuse_unless_usable(job: Job, snapshot: Snapshot) -> None:
@@ -73,27 +150,3 @@ def _refuse_unless_usable(job: Job, snapshot: Snapshot) -> None:
         raise Refusal(_("This snapshot can't be used for a start."))
     if not job.cluster.supports_snapshot_choice:
         raise Refusal(_("This cluster does not support starting from a chosen snapshot. It must be upgraded first."))
-
-
-class NotEnoughCu(Refusal):
-    """Say that a run does not fit on its cluster now."""
-
-
-def _refuse_unless_fit(job: Job, version: Version) -> None:
-    if job.live_run:
-        raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
-    if version.job_id != job.pk:
-        raise Refusal(_("This version belongs to another job."))
-    cluster = Cluster.objects.select_for_update().get(pk=job.cluster_id)
-    if not cluster.bindings.filter(workspace=job.workspace_id).exists():
-        raise Refusal(_("This cluster is not bound to the workspace."))
-    if cluster.is_under_maintenance:
-        raise Refusal(_("The cluster is under maintenance: %(reason)s"), reason=cluster.maintenance_reason)
-    used = Run.objects.filter(endpoint__cluster=cluster, ended_at=None).aggregate(cu=Sum("cu"))["cu"] or 0
-    if used + version.cu > cluster.total_cu:
-        raise NotEnoughCu(
-            _("Not enough CU on the cluster: the run needs %(needs)s CU, %(free)s of %(total)s CU are free."),
-            needs=version.cu,
-            free=cluster.total_cu - used,
-            total=cluster.total_cu,
-        )

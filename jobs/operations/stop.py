@@ -1,35 +1,40 @@
-"""Stop, with or without a snapshot; Snapshot; Cancel of a run under way; and the end of a job that was asked to end."""
+"""Stop, with or without a snapshot; Snapshot; Cancel of a run under way: the clicks. ask.py asks Flink, settle.py judges."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from jobs.models import Job, Operation, Snapshot
-from jobs.operations.record import (
-    Event,
-    Refusal,
-    lock_job,
-    move,
-    open_operation,
-    record_done,
-)
+from jobs.models import Batch, Job, Operation, Snapshot
+from jobs.operations.record import Event, Refusal, lock_job, move, only, open_operations, record_done, sort_out
 from jobs.states import Action, Outcome, RunEnd, Step
 from workspaces.models import Visitor
 
 
-@transaction.atomic
 def stop(user: Visitor, job: Job, with_snapshot: bool, pause: bool = False) -> Operation:
     """Ask for the job's end, after a snapshot if asked for. Raise Refusal.
 
     With `pause` the job ends as paused instead of stopped, to be resumed from its snapshot; that takes one.
     """
     assert with_snapshot or not pause, "a pause keeps the state"
-    job = lock_job(job, Action.STOP)
-    fields: dict[str, Any] = {"snapshot": _new_snapshot(job, Snapshot.Source.STOP)} if with_snapshot else {}
-    params = {"with_snapshot": with_snapshot} | ({"snapshot": fields["snapshot"].serial} if with_snapshot else {})
-    params |= {"pause": True} if pause else {}
-    return open_operation(job, Action.STOP, user, Step.ASKING, run=job.current_run, params=params, **fields)
+    return only(stop_many(user, [job.pk], with_snapshot, pause))
+
+
+@transaction.atomic
+def stop_many(
+    user: Visitor, job_ids: Collection[int], with_snapshot: bool, pause: bool = False, batch: Batch | None = None
+) -> dict[int, Operation | Refusal]:
+    """Ask for the end of jobs, in a number of statements that does not depend on theirs; tell of each what came of it."""
+    jobs, refusals = sort_out(job_ids, Action.STOP)
+    snapshots = _new_snapshots(jobs, Snapshot.Source.STOP) if with_snapshot else {}
+
+    def fields(job: Job) -> dict[str, Any]:
+        new = snapshots.get(job.pk)
+        params = {"with_snapshot": with_snapshot} | ({"snapshot": new.serial} if new else {})
+        return {"run": job.current_run, "snapshot": new, "params": params | ({"pause": True} if pause else {})}
+
+    return refusals | open_operations(jobs, Action.STOP, user, Step.ASKING, batch, fields)
 
 
 def snapshot_of_pause(job: Job) -> Snapshot | None:
@@ -41,13 +46,25 @@ def snapshot_of_pause(job: Job) -> Snapshot | None:
     return run.snapshots.filter(operations__in=pauses, state=Snapshot.State.COMPLETED).first()
 
 
-@transaction.atomic
 def snapshot(user: Visitor, job: Job, description: str) -> Operation:
     """Ask for a snapshot of the running job. Raise Refusal."""
-    job = lock_job(job, Action.SNAPSHOT)
-    new = _new_snapshot(job, Snapshot.Source.MANUAL, description)
-    params = {"description": description, "snapshot": new.serial}
-    return open_operation(job, Action.SNAPSHOT, user, Step.ASKING, run=job.current_run, snapshot=new, params=params)
+    return only(snapshot_many(user, [job.pk], description))
+
+
+@transaction.atomic
+def snapshot_many(
+    user: Visitor, job_ids: Collection[int], description: str, batch: Batch | None = None
+) -> dict[int, Operation | Refusal]:
+    """Ask for snapshots of running jobs, in a number of statements that does not depend on theirs."""
+    jobs, refusals = sort_out(job_ids, Action.SNAPSHOT)
+    snapshots = _new_snapshots(jobs, Snapshot.Source.MANUAL, description)
+
+    def fields(job: Job) -> dict[str, Any]:
+        new = snapshots[job.pk]
+        params = {"description": description, "snapshot": new.serial}
+        return {"run": job.current_run, "snapshot": new, "params": params}
+
+    return refusals | open_operations(jobs, Action.SNAPSHOT, user, Step.ASKING, batch, fields)
 
 
 @transaction.atomic
@@ -64,11 +81,10 @@ def cancel(user: Visitor, job: Job) -> Operation:
     return operation
 
 
-def _new_snapshot(job: Job, source: Snapshot.Source, description: str = "") -> Snapshot:
-    run = job.current_run
-    assert run is not None, "a running job has a run"
-    new = Snapshot(job=job, run=run, source=source, description=description)
-    # A directory of its own: whatever appears below it is this snapshot, also when every answer was lost.
-    new.directory = f"{job.cluster.snapshot_directory.rstrip('/')}/{job.serial}/{new.serial}"
-    new.save()
-    return new
+def _new_snapshots(jobs: Sequence[Job], source: Snapshot.Source, description: str = "") -> dict[int, Snapshot]:
+    """Write down the snapshots that are to be asked for; return job id -> snapshot."""
+    new = [Snapshot(job=job, run=job.current_run, source=source, description=description) for job in jobs]
+    for one in new:
+        # A directory of its own: whatever appears below it is this snapshot, also when every answer was lost.
+        one.directory = f"{one.job.cluster.snapshot_directory.rstrip('/')}/{one.job.serial}/{one.serial}"
+    return {one.job_id: one for one in Snapshot.objects.bulk_create(new)}

@@ -1,4 +1,4 @@
-"""Items of a batch that are done at once: many in one transaction, by a set of statements that does not grow with them.
+"""Items of a batch begun together: many in one transaction, by a set of statements that does not grow with them.
 
 If that fails unexpectedly, each half takes its turn, down to the item that stands in the way: only that one fails.
 """
@@ -14,9 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster
 from jobs.log_records import subject
-from jobs.models import Batch, BatchItem
+from jobs.models import Batch, BatchItem, Job, Operation, Snapshot, Version
 from jobs.operations.copy import Copy, copy_many
 from jobs.operations.record import Refusal
+from jobs.operations.restore import best, refuse_if_gone
+from jobs.operations.run import Start, open_runs
+from jobs.operations.stop import snapshot_many, stop_many
 from jobs.states import Action
 
 log = logging.getLogger(__name__)
@@ -25,14 +28,19 @@ State = BatchItem.State
 # Their jobs are locked for so long: about half a second.
 ITEMS_TOGETHER = 300
 
-Outcome = Copy | Refusal
+# Of a job: it was copied, its operation was opened, or why not.
+Outcome = Copy | Operation | Refusal
+# From where the run of a job begins, or why it can't.
+Starts = Mapping[int, Snapshot | Refusal | None]
 
 
 def begin_together(batch: Batch, items: Sequence[int]) -> int:
     """Do the act of the batch on the jobs of these items, as far as they still wait; return how many items there are."""
+    if not items:
+        return 0
     try:
         with subject(batch=batch.serial):
-            _begin(batch, items)
+            _begin(batch, items, look_at_starts(batch, items) if batch.action == Action.RUN else {})
     except Exception as error:
         half = len(items) // 2
         if half:
@@ -48,13 +56,13 @@ def begin_together(batch: Batch, items: Sequence[int]) -> int:
 
 
 @transaction.atomic
-def _begin(batch: Batch, items: Sequence[int]) -> None:
+def _begin(batch: Batch, items: Sequence[int], starts: Starts) -> None:
     """Do it and write it into the items: in one transaction, so neither is ever without the other."""
     claimed = _claim(items)
     # What an act writes (the note of a copy) is in the language of the one who asked.
     with translation.override(batch.params.get("language") or settings.LANGUAGE_CODE):
         try:
-            outcomes = TOGETHER[Action(batch.action)](batch, claimed.keys())
+            outcomes = TOGETHER[Action(batch.action)](batch, claimed.keys(), starts)
         except Refusal as refusal:
             outcomes = dict.fromkeys(claimed, refusal)
     _settle({claimed[job]: outcome for job, outcome in outcomes.items()})
@@ -66,20 +74,75 @@ def _claim(items: Collection[int]) -> dict[int, int]:
     return dict(waiting.values_list("job", "pk"))
 
 
-def _copy(batch: Batch, jobs: Collection[int]) -> Mapping[int, Outcome]:
+def _copy(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
     cluster = Cluster.objects.filter(serial=batch.params["cluster"]).first()
     if cluster is None:
         raise Refusal(_("The target cluster does not exist any more."))
     return copy_many(batch.requested_by, batch.workspace, jobs, cluster, batch.created_at)
 
 
-TOGETHER: dict[Action, Callable[[Batch, Collection[int]], Mapping[int, Outcome]]] = {Action.COPY: _copy}
+def look_at_starts(batch: Batch, items: Collection[int]) -> Starts:
+    """Find out, before anything is locked, from where each run begins: a look at the disk takes its time."""
+    waiting = BatchItem.objects.filter(pk__in=items, state=State.WAITING)
+    if batch.params.get("start") == "latest":
+        # The latest snapshot where there is one; a job that never had one starts without state.
+        return {item.job_id: _best(item.job) for item in waiting.select_related("job__current_run")}
+    chosen = waiting.filter(snapshot__isnull=False).select_related("snapshot")
+    return {item.job_id: _unless_gone(item.snapshot) for item in chosen if item.snapshot}
+
+
+def _best(job: Job) -> Snapshot | Refusal | None:
+    try:
+        return best(job)
+    except Refusal as refusal:
+        return refusal
+
+
+def _unless_gone(snapshot: Snapshot) -> Snapshot | Refusal:
+    try:
+        refuse_if_gone(snapshot)
+    except Refusal as refusal:
+        return refusal
+    return snapshot
+
+
+def _run(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
+    published = Version.objects.filter(job__in=jobs).order_by("job_id", "-number").distinct("job_id")
+    versions = {one.job_id: one for one in published.defer("sql", "properties")}
+    refused: dict[int, Outcome] = {}
+    possible = []
+    for job in jobs:
+        start = starts.get(job)
+        if isinstance(start, Refusal):
+            refused[job] = start
+        elif job not in versions:
+            refused[job] = Refusal(_("The job has no published version."))
+        else:
+            possible.append(Start(job, versions[job], start))
+    return refused | open_runs(batch.requested_by, possible, batch)
+
+
+def _stop(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
+    return stop_many(batch.requested_by, jobs, bool(batch.params.get("with_snapshot")), batch=batch)
+
+
+def _snapshot(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
+    return snapshot_many(batch.requested_by, jobs, str(batch.params.get("description", "")), batch)
+
+
+TOGETHER: dict[Action, Callable[[Batch, Collection[int], Starts], Mapping[int, Outcome]]] = {
+    Action.COPY: _copy,
+    Action.RUN: _run,
+    Action.STOP: _stop,
+    Action.SNAPSHOT: _snapshot,
+}
 
 SETTLE = """
     UPDATE jobs_batchitem AS item
-    SET state = told.state, copy_id = told.copy_id, changes = told.changes, reasons = told.reasons, changed_at = %s
-    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::jsonb[], %s::jsonb[])
-        AS told (id, state, copy_id, changes, reasons)
+    SET state = told.state, copy_id = told.copy_id, operation_id = told.operation_id, changes = told.changes,
+        reasons = told.reasons, changed_at = %s
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::jsonb[], %s::jsonb[])
+        AS told (id, state, copy_id, operation_id, changes, reasons)
     WHERE item.id = told.id AND item.state = 'waiting'
 """
 
@@ -92,8 +155,11 @@ def _settle(outcomes: Mapping[int, Outcome], refused: BatchItem.State = State.RE
             cursor.execute(SETTLE, [timezone.now(), *map(list, zip(*rows, strict=True))])
 
 
-def _columns(outcome: Outcome, refused: BatchItem.State) -> tuple[str, int | None, str, str]:
-    """Return state, copy, changes and reasons of an item."""
+def _columns(outcome: Outcome, refused: BatchItem.State) -> tuple[str, int | None, int | None, str, str]:
+    """Return state, copy, operation, changes and reasons of an item."""
     if isinstance(outcome, Refusal):
-        return str(refused), None, "[]", json.dumps(outcome.in_all_languages())
-    return str(State.SUCCEEDED), outcome.new.pk, json.dumps([one.as_json() for one in outcome.changes]), "{}"
+        return str(refused), None, None, "[]", json.dumps(outcome.in_all_languages())
+    if isinstance(outcome, Operation):
+        return str(State.WORKING), None, outcome.pk, "[]", "{}"
+    changes = json.dumps([one.as_json() for one in outcome.changes])
+    return str(State.SUCCEEDED), outcome.new.pk, None, changes, "{}"

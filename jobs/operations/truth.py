@@ -13,8 +13,8 @@ from django.utils import timezone
 from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
-from jobs.operations.back_off import is_broken, plan
-from jobs.operations.ending import close_run, true_status
+from jobs.operations.closing import Closing
+from jobs.operations.ending import true_status
 from jobs.operations.record import note, problem, update_job
 from jobs.operations.settle import failure_of
 from jobs.states import RunEnd, Status
@@ -64,30 +64,31 @@ def last_words(run: Run) -> JobSight | None:
     return JobSight(run.flink_job_id, JobState(run.flink_state), run.tasks_up, run.tasks_total)
 
 
-def settle(run: Run, engine: Engine, sight: JobSight | None, is_gone: bool) -> None:
-    """Bring a job without an open operation to the state that Flink shows."""
+def settle(run: Run, engine: Engine, sight: JobSight | None, is_gone: bool) -> Closing | None:
+    """Bring a job without an open operation to the state that Flink shows; return how its run has ended, if it has."""
     if sight is None:
-        _settle_missing(run, engine, is_gone)
-    elif sight.state.is_over:
-        why, end = _how_it_ended(run, engine, sight)
-        _close(run, end, why)
-    elif run.job.status != Status.RUNNING:
+        return _settle_missing(run, engine, is_gone)
+    if sight.state.is_over:
+        return _how_it_ended(run, engine, sight)
+    if run.job.status != Status.RUNNING:
         # It lives though we had given it up: a submission whose answer was lost, or a JobManager that came back.
         Run.objects.filter(pk=run.pk, started_at=None).update(started_at=sight.started_at)
         _show(run)
+    return None
 
 
-def _settle_missing(run: Run, engine: Engine, is_gone: bool) -> None:
+def _settle_missing(run: Run, engine: Engine, is_gone: bool) -> Closing | None:
     if not run.flink_state:
         # Asked for once, never confirmed. The overview may be a moment old, so look once more by id.
         try:
             engine.job(run.flink_job_id)
         except NotFound:
-            _close(run, RunEnd.NEVER_STARTED, run.job.problem)
+            return Closing(run, RunEnd.NEVER_STARTED, run.job.problem)
     elif is_gone and _vanished_as_asked(run):
-        _close(run, RunEnd.STOPPED, None)
+        return Closing(run, RunEnd.STOPPED)
     elif is_gone:
-        _close(run, RunEnd.LOST, loss(run.endpoint))
+        return Closing(run, RunEnd.LOST, loss(run.endpoint))
+    return None
 
 
 def _vanished_as_asked(run: Run) -> bool:
@@ -102,24 +103,13 @@ def loss(endpoint: FlinkEndpoint) -> Problem:
     return problem(code, cluster=endpoint.cluster.name)
 
 
-def _how_it_ended(run: Run, engine: Engine, sight: JobSight) -> tuple[Problem | None, RunEnd]:
+def _how_it_ended(run: Run, engine: Engine, sight: JobSight) -> Closing:
     if sight.state == JobState.FAILED:
-        return failure_of(engine, run), RunEnd.FAILED
+        return Closing(run, RunEnd.FAILED, failure_of(engine, run))
     if sight.state == JobState.CANCELED:
-        return problem("cancelled-outside"), RunEnd.CANCELLED
+        return Closing(run, RunEnd.CANCELLED, problem("cancelled-outside"))
     stopped = run.snapshots.filter(source=Snapshot.Source.STOP).exclude(state=Snapshot.State.FAILED).exists()
-    return None, RunEnd.STOPPED if stopped else RunEnd.FINISHED
-
-
-@transaction.atomic
-def _close(run: Run, end: RunEnd, why: Problem | None) -> None:
-    job = Job.objects.select_for_update().get(pk=run.job_id)
-    # A newer click goes first: an operation that was opened since our look judges this run itself.
-    if job.is_busy:
-        return
-    told = plan(job, why) if is_broken(run, end) else {"problem": why}
-    if close_run(run.pk, end, told["problem"]):
-        update_job(job.pk, status=true_status(job.pk), **told)
+    return Closing(run, RunEnd.STOPPED if stopped else RunEnd.FINISHED)
 
 
 @transaction.atomic

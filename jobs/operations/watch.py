@@ -1,8 +1,10 @@
 """The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain
+from typing import TypeVar
 
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
@@ -14,15 +16,19 @@ from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
 from jobs.operations.book import entries
+from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, end_all
 from jobs.operations.follow import follow
-from jobs.operations.record import ENDPOINT_LOCK, Event, alone, follow_up, is_late, problem
+from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
 from jobs.operations.settle import settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BACK_OFF_LIMIT_SECONDS = 10
+# So long after a step has begun, its end is looked for more often than once a tick.
+FOLLOWED_UP_SECONDS = 5
 # So many runs are asked for their newest checkpoint at a look, however many there are.
 CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
 
@@ -44,11 +50,16 @@ class Look:
         self.endpoint = endpoint
         self.engine: Engine = endpoint.engine()
         self.endings: list[Ending] = []
+        self.closings: list[Closing] = []
         self.book = entries(endpoint)
         self.operations = self._open_operations() if any(entry.action for entry in self.book) else {}
-        creating = Snapshot.objects.filter(state=Snapshot.State.CREATING, run__endpoint=endpoint)
         self.snapshots: dict[int, list[Snapshot]] = {}
-        for one in creating.exclude(asked_at=None).select_related("run"):
+        creating = Snapshot.objects.filter(
+            state=Snapshot.State.CREATING, run__endpoint=endpoint, asked_at__isnull=False
+        )
+        # First only which: mostly there are none.
+        pks = list(creating.values_list("pk", flat=True))
+        for one in Snapshot.objects.filter(pk__in=pks).select_related("run") if pks else []:
             self.snapshots.setdefault(one.run_id, []).append(one)
             operation = self.operations.get(one.run_id)
             if operation and operation.snapshot_id == one.pk:
@@ -68,16 +79,27 @@ class Look:
         self._reached()
         runs = self._with_news()
         truth.remember(runs, self.sights)
+        # While Flink still knows them; they are closed below.
+        over = {run: sight for run in runs if (sight := self._sight_of(run)) and sight.state.is_over}
+        checkpoints.keep_last(over, self.engine)
         for run in runs:
             operation = self.operations.get(run.pk)
             with subject(operation=operation.serial if operation else "", job=run.job.serial):
                 self._safely(run)
         self._end()
+        self._let_batches_go_on()
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
-        if any(one.step in WATCHED_STEPS for one in self.operations.values()):
-            follow_up(self.endpoint)
+        if soon := [one for one in self.operations.values() if self._may_be_over_in_a_moment(one)]:
+            follow_up(self.endpoint, soon)
         self._keep_checkpoints()
+
+    def _may_be_over_in_a_moment(self, operation: Operation) -> bool:
+        """Tell whether it is worth another look before the next tick: not for one that has been taking its time."""
+        if operation.step not in WATCHED_STEPS or operation.deadline_at is None:
+            return False
+        since = deadline(Step(operation.step)) - operation.deadline_at
+        return since < timedelta(seconds=FOLLOWED_UP_SECONDS)
 
     def _with_news(self) -> list[Run]:
         """Return the runs of which Flink shows something new, or for which somebody waits."""
@@ -88,12 +110,19 @@ class Look:
             or entry.pk in self.operations
             or entry.pk in self.snapshots
         ]
-        runs = Run.objects.filter(pk__in=pks, ended_at=None).select_related("job", "version__job", "endpoint__cluster")
-        return [run for run in runs if not self._is_being_submitted(run)] if pks else []
+        if not pks:
+            return []
+        runs = list(Run.objects.filter(pk__in=pks, ended_at=None).select_related("job", "version"))
+        for run in runs:
+            run.endpoint, run.version.job = self.endpoint, run.job
+        return [run for run in runs if not self._is_being_submitted(run)]
 
     def _is_being_submitted(self, run: Run) -> bool:
         operation = self.operations.get(run.pk)
         return operation is not None and operation.step == Step.SUBMITTING
+
+    def _sight_of(self, run: Run) -> JobSight | None:
+        return self.sights.get(run.flink_job_id) or truth.last_words(run)
 
     def _safely(self, run: Run) -> None:
         """Settle one run; whatever goes wrong with it never holds up the others."""
@@ -106,18 +135,15 @@ class Look:
 
     def _settle(self, run: Run) -> None:
         operation = self.operations.get(run.pk)
-        sight = self.sights.get(run.flink_job_id)
+        sight = self._sight_of(run)
         is_gone = truth.is_gone(run, truth.patience_with(self.endpoint))
-        sight = sight or truth.last_words(run)
-        if sight and sight.state.is_over:
-            # While Flink still knows it; the run is closed below.
-            checkpoints.keep_last(run, self.engine, sight)
         # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
         if not (operation and operation.step in ASKING_STEPS):
             for snapshot in self.snapshots.get(run.pk, []):
                 follow(snapshot, self.engine, sight, operation, is_gone)
         if operation is None:
-            truth.settle(run, self.engine, sight, is_gone)
+            if closing := truth.settle(run, self.engine, sight, is_gone):
+                self.closings.append(closing)
         elif operation.step in WATCHED_STEPS and (ending := self._judge(operation, sight, is_gone)):
             self.endings.append(ending)
 
@@ -134,19 +160,14 @@ class Look:
 
     def _end(self) -> None:
         """End together what has been judged; if that fails, one by one, so that only the one that can't be ended stays."""
-        try:
-            end_all(self.endings)
-        except Exception:
-            log.exception("Could not end %d operations together", len(self.endings))
-            for one in self.endings:
-                with subject(operation=one.operation.serial, job=one.operation.job.serial):
-                    self._end_alone(one)
+        together(end_all, self.endings)
+        together(close_all, self.closings)
 
-    def _end_alone(self, ending: Ending) -> None:
-        try:
-            end_all([ending])
-        except Exception:
-            log.exception("Could not end %s", ending.operation)
+    def _let_batches_go_on(self) -> None:
+        """Wake the batches whose operations have left their place in line; what has ended wakes them by itself."""
+        ended = {one.operation.batch_id for one in self.endings}
+        for batch_id in {one.batch_id for one in self.operations.values() if one.batch_id} - ended:
+            wake("jobs.advance", batch_id)
 
     def _follow_snapshots_of_ended_runs(self) -> None:
         watched = {entry.pk for entry in self.book}
@@ -168,10 +189,7 @@ class Look:
             if entry.may_have_checkpoint and (sight := sights.get(entry.flink_job_id)) and sight.is_up
         ]
         count = CHECKPOINTS_A_BUSY_LOOK if self.operations else CHECKPOINTS_A_LOOK
-        try:
-            checkpoints.keep_newest(checkpoints.some_of(due, count), self.engine)
-        except EngineError as error:
-            log.warning("No answer about checkpoints of %s: %s", self.endpoint, error.summary)
+        checkpoints.keep_newest(checkpoints.some_of(due, count), self.engine)
 
     def _reached(self) -> None:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
@@ -211,3 +229,14 @@ class Look:
                 why = problem("cluster-unreachable", reason, cluster=name)
                 self.endings.append(Ending(one, Outcome.FAILED, why, event=Event.TOO_LATE, detail=reason))
         self._end()
+
+
+def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:
+    """Do it with all at once; if that fails, with each alone, so that only the one that it fails with stays as it is."""
+    try:
+        if all_of_them:
+            do(all_of_them)
+    except Exception:
+        log.exception("Could not %s %d, the first of them %r", do.__name__, len(all_of_them), all_of_them[0])
+        for one in all_of_them if len(all_of_them) > 1 else []:
+            together(do, [one])

@@ -1,0 +1,69 @@
+"""The end of runs that nobody has asked for: as many as a look has found, in a few statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from jobs.models import Job, Problem, Run
+from jobs.operations.back_off import plans, those_broken
+from jobs.operations.ending import true_statuses
+from jobs.states import RunEnd
+
+CLOSED = """
+    UPDATE jobs_run SET ended_at = told.at, "end" = told.how, problem_id = told.why
+    FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[]) AS told (id, at, how, why)
+    WHERE jobs_run.id = told.id
+"""
+SHOWN = """
+    UPDATE jobs_job SET status = told.status, problem_id = told.why, recover_at = told.at, changed_at = statement_timestamp()
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[]) AS told (id, status, why, at)
+    WHERE jobs_job.id = told.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a run ended, and why."""
+
+    run: Run
+    end: RunEnd
+    why: Problem | None = None
+
+
+@transaction.atomic
+def close_all(closings: Sequence[Closing]) -> None:
+    """Write down how these runs ended, and show the true state of their jobs; what was known already stays."""
+    locked = Job.objects.select_for_update(no_key=True).filter(pk__in=[one.run.job_id for one in closings])
+    # A newer click goes first: an operation that was opened since our look judges this run itself.
+    jobs = {job.pk: job for job in locked.order_by("pk") if not job.is_busy}
+    still_open = Run.objects.select_for_update(no_key=True).filter(
+        pk__in=[one.run.pk for one in closings], ended_at=None
+    )
+    open_ids = set(still_open.order_by("pk").values_list("pk", flat=True))
+    counting = [one for one in closings if one.run.job_id in jobs and one.run.pk in open_ids]
+    if not counting:
+        return
+    broken = those_broken({one.run: one.end for one in counting})
+    planned = plans([(jobs[one.run.job_id], one.why) for one in counting if one.run in broken])
+    told = {one.run.job_id: planned.get(one.run.job_id, {"problem": one.why}) for one in counting}
+    now, problems = (
+        timezone.now(),
+        {pk: fields["problem"].pk if fields["problem"] else None for pk, fields in told.items()},
+    )
+    runs = [(one.run.pk, now, str(one.end), problems[one.run.job_id]) for one in counting]
+    _write(CLOSED, runs)
+    statuses = true_statuses(list(told))
+    _write(
+        SHOWN,
+        [
+            (pk, str(statuses[pk]), problems[pk], fields.get("recover_at", jobs[pk].recover_at))
+            for pk, fields in told.items()
+        ],
+    )
+
+
+def _write(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
