@@ -1,11 +1,13 @@
-"""A real Celery worker with beat, on the test's database; for tests that go all the way."""
+"""Real Celery workers and beats, on the test's database; for tests that go all the way."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from celery import current_app
 from django.conf import settings
 from django.db import connection
 
@@ -14,9 +16,17 @@ from oceanus_console.models import Heartbeat
 from tests.until import until
 
 
+@dataclass
+class Crew:
+    """The processes, each of which may be killed at any time."""
+
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    beats: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+
 @contextmanager
-def running_worker() -> Iterator[None]:
-    """Run worker and beat until the block ends; it begins when both have shown that they live."""
+def running_worker(workers: int = 1, beats: int = 1) -> Iterator[Crew]:
+    """Run workers and beats until the block ends; it begins when all workers and a beat have shown that they live."""
     environment = os.environ | {
         "DATABASE_URL": os.environ["DATABASE_URL"].rpartition("/")[0] + "/" + connection.settings_dict["NAME"],
         "OCEANUS_SQL_RUNNER_JAR": str(settings.SQL_RUNNER_JAR),
@@ -24,21 +34,29 @@ def running_worker() -> Iterator[None]:
     }
     celery = [sys.executable, "-m", "celery", "-A", "oceanus_console"]
     quiet = ["--loglevel", "WARNING"]
-    processes = [
-        subprocess.Popen([*celery, "worker", "-P", "threads", "-c", "4", "--without-gossip", *quiet], env=environment),
-        subprocess.Popen([*celery, "beat", "--pidfile", "", *quiet], env=environment),
-    ]
+    work = [*celery, "worker", "-P", "threads", "-c", "4", "--without-gossip", *quiet]
+    crew = Crew()
     try:
+        for number in range(workers):
+            crew.workers.append(subprocess.Popen([*work, "-n", f"worker{number}@%h"], env=environment))
+        for _number in range(beats):
+            crew.beats.append(subprocess.Popen([*celery, "beat", "--pidfile", "", *quiet], env=environment))
         until(lambda: Heartbeat.objects.filter(name__in=["worker", "beat"]).count() == 2, "worker and beat live")
-        yield
+        if workers > 1:
+            until(lambda: len(current_app.control.ping(timeout=0.5)) == workers, "all workers live")
+        yield crew
     finally:
-        for process in processes:
-            process.terminate()
-        # Its last look may still hold rows; nothing may be left when the tables are emptied.
-        for process in processes:
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _end([*crew.workers, *crew.beats])
         FlinkEndpoint.objects.update(look_at=None)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    # Its last look may still hold rows; nothing may be left when the tables are emptied.
+    for process in processes:
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
