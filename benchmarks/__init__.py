@@ -11,11 +11,13 @@ server that `./oceanus up` starts.
 
     list            the list of jobs, against the change list of Django's admin over the same rows
     poll            what an open list asks every two seconds, against the list itself
+    watch           1,000 running jobs on ten fake Flinks: processor time of worker and beat, requests, how old a status is, and
+                    how soon 100 jobs that fail at once are shown so with their causes
     batch-accept    the click that asks for a batch of 1,000 jobs: seconds and SQL statements
     copy            copies of 1,000 jobs, against the bare bulk INSERTs of as many rows
 
 Where to look: ground.py (database, broker, web server), rows.py (what fills the database), measure.py (taking turns, and the
-page of results), job_list.py and batches.py (the benchmarks).
+page of results), job_list.py, watching.py (with many_flinks.py) and batches.py (the benchmarks).
 """
 
 ROWS = 50  # on a page, of both lists

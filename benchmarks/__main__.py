@@ -12,7 +12,7 @@ import django
 
 from benchmarks.ground import services
 
-NAMES = ("list", "poll", "batch-accept", "copy")
+NAMES = ("list", "poll", "watch", "start", "batch-run", "batch-stop", "batch-cancel", "batch-accept", "copy")
 
 parser = argparse.ArgumentParser(prog="./oceanus bench", description="Measure the console beside something plain.")
 parser.add_argument("names", nargs="*", metavar="name", help="which: " + ", ".join(NAMES) + " (default: all)")
@@ -20,12 +20,18 @@ parser.add_argument("--sizes", default="100,10000,100000", help="how many jobs l
 parser.add_argument("--count", type=int, default=1000, help="how many jobs a batch has (default: 1000)")
 parser.add_argument("--turns", type=int, default=15, help="how often each is measured (default: 15)")
 parser.add_argument("--seconds", type=float, default=3.0, help="how long many people poll at once (default: 3)")
+parser.add_argument("--watch-seconds", type=float, default=20.0, help="how long each part of watch takes (default: 20)")
 parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
 
 
 def main(options: argparse.Namespace, names: list[str]) -> None:
     page = suite.measure_all(
-        names, [int(size) for size in options.sizes.split(",")], options.count, options.turns, options.seconds
+        names,
+        [int(size) for size in options.sizes.split(",")],
+        options.count,
+        options.turns,
+        options.seconds,
+        options.watch_seconds,
     )
     if options.json:
         about = {

@@ -6,17 +6,22 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 
+from benchmarks import real_flink
 from benchmarks.batches import bench_accept, bench_copy
 from benchmarks.ground import web_server
 from benchmarks.job_list import PEOPLE, bench_list, bench_poll
 from benchmarks.measure import HEAD, Page, Visitor, tell
 from benchmarks.rows import Space, fill, new_space, settle
+from benchmarks.watching import bench_watch
 
 SPACES = 4
 TURNS_OF_BATCHES = 5
+REAL_JOBS = 100
 
 
-def measure_all(names: Sequence[str], sizes: Sequence[int], count: int, turns: int, seconds: float) -> Page:
+def measure_all(
+    names: Sequence[str], sizes: Sequence[int], count: int, turns: int, seconds: float, watch_seconds: float
+) -> Page:
     """Measure what `names` says: lists with each of `sizes`, batches with `count` jobs."""
     call_command("migrate", interactive=False, verbosity=0)
     user = User.objects.create_superuser("bench")
@@ -25,6 +30,13 @@ def measure_all(names: Sequence[str], sizes: Sequence[int], count: int, turns: i
     tell(HEAD)
     if {"list", "poll"} & set(names):
         _lists(page, names, spaces, user, sizes, turns, seconds)
+    if "watch" in names:
+        bench_watch(page, user, count, turns, watch_seconds)
+    if on_flink := set(real_flink.NAMES) & set(names):
+        real_flink.bench_real_flink(page, on_flink, user, min(count, REAL_JOBS), turns)
+    if not {"batch-accept", "copy"} & set(names):
+        connection.close()
+        return page
     work = new_space("Batches", user)
     fill(work, 2 * count)
     settle()
