@@ -77,6 +77,11 @@ class Tree:
         """Return what the page shows of the folders, plain."""
         return [one.told() for one in self.branches]
 
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """The serial of each folder with the number of its jobs."""
+        return [(one.serial, one.count) for one in self]
+
     def chosen(self) -> list[int] | None:
         """Return the ids of the current folder and of all below it; None at the root."""
         return [one.pk for one in self.current.below] if self.current else None

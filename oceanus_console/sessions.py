@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,20 +19,23 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
+from workspaces.models import is_super_admin
 from workspaces.prepared import Prepared
 
 OF_A_USER = [field.attname for field in User._meta.concrete_fields]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-# Whose sessions this process has seen: no more than a guess, which saves a query when it is right.
+# Whose sessions this process has seen, and whether these users see all: no more than a guess, which saves a query when it is right.
 _guesses = LocMemCache("users of sessions", {"OPTIONS": {"MAX_ENTRIES": 10_000}})
 
 
-def _with_session(user: int, key: str, now: datetime) -> QuerySet[User, tuple[Any, ...]]:
+def with_session(user: int, key: str, now: datetime, *more: Any) -> QuerySet[User, tuple[Any, ...]]:
+    """Return the columns of a user, the data of a session that is still good, and what else is asked for."""
     session = Session.objects.filter(session_key=key, expire_date__gt=now).values("session_data")
-    return User.objects.filter(pk=user).values_list(*OF_A_USER, Subquery(session))
+    return User.objects.filter(pk=user).values_list(*OF_A_USER, Subquery(session), *more)
 
 
-USER_WITH_SESSION = Prepared(_with_session, user=-1, key="a key", now=datetime(1970, 1, 1, tzinfo=UTC))
+EXAMPLES = {"user": -1, "key": "a key", "now": datetime(1970, 1, 1, tzinfo=UTC)}
+USER_WITH_SESSION = Prepared(with_session, **EXAMPLES)
 
 
 class SessionStore(DatabaseStore):
@@ -39,18 +43,31 @@ class SessionStore(DatabaseStore):
 
     def _validate_session_key(self, key: Any) -> bool:
         """Refuse nonsense in a cookie (a NUL byte, for one) before PostgreSQL does."""
-        return bool(re.fullmatch(r"[0-9a-z]{8,40}", key or ""))
+        return is_ours(key)
 
     def load(self) -> dict[str, Any]:
-        if user := _guesses.get(self.session_key):
-            for *fields, data in USER_WITH_SESSION.rows(user=user, key=self.session_key, now=timezone.now()):
+        if guess := guess_of(self.session_key):
+            for *fields, data in USER_WITH_SESSION.rows(user=guess[0], key=self.session_key, now=timezone.now()):
                 if data is not None:
-                    self.owner = User.from_db("default", OF_A_USER, fields)
-                    return dict(self.decode(data))
-        found = dict(super().load())
-        if found.get(auth.SESSION_KEY):
-            _guesses.set(self.session_key, int(found[auth.SESSION_KEY]), settings.SESSION_COOKIE_AGE)
-        return found
+                    return self.take(fields, data)
+        return dict(super().load())
+
+    def take(self, fields: Sequence[Any], data: str) -> dict[str, Any]:
+        """Take what the database has of the session and of the user who was guessed."""
+        self.owner = User.from_db("default", OF_A_USER, fields)
+        self._session_cache = dict(self.decode(data))
+        return self._session_cache
+
+
+def is_ours(key: Any) -> bool:
+    """Tell whether we could have given this key to a session."""
+    return bool(re.fullmatch(r"[0-9a-z]{8,40}", key or ""))
+
+
+def guess_of(key: str | None) -> tuple[int, bool] | None:
+    """Return the primary key of the user whose session it was when last seen here, and whether he is a super admin."""
+    guess: tuple[int, bool] | None = _guesses.get(key) if is_ours(key) else None
+    return guess
 
 
 class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
@@ -63,11 +80,14 @@ class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
 
 def _user_of(request: Any) -> Any:
     if not hasattr(request, "_cached_user"):  # as Django does
-        request._cached_user = _proven_owner(request.session) or auth.get_user(request)
+        request._cached_user = user = proven_owner(request.session) or auth.get_user(request)
+        guess, key = (user.pk, is_super_admin(user)), request.session.session_key
+        if user.pk and key and guess_of(key) != guess:
+            _guesses.set(key, guess, settings.SESSION_COOKIE_AGE)
     return request._cached_user
 
 
-def _proven_owner(session: Any) -> User | None:
+def proven_owner(session: Any) -> User | None:
     """Return the user who came with the session if all is as Django demands it; about all else Django decides."""
     claimed = session.get(auth.SESSION_KEY)  # the session is loaded here
     owner: User | None = session.owner

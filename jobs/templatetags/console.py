@@ -32,6 +32,12 @@ def address_without(context: Context, *names: str) -> str:
 
 
 @register.filter
+def each_named(values: list[str], name: str) -> str:
+    """Write values for an address: row=a&row=b."""
+    return urlencode({name: values}, doseq=True)
+
+
+@register.filter
 def numbers(pages: Iterable[int | str]) -> list[int]:
     """Return the numbers of pages, with 0 for a gap."""
     return [page if isinstance(page, int) else 0 for page in pages]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import F
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,18 +17,18 @@ from clusters.models import FlinkEndpoint
 from jobs.forms import NewJobForm
 from jobs.models import Job, JobQuerySet
 from jobs.operations import Refusal, create_job
-from jobs.problem_groups import HAS_PROBLEM, with_problem
+from jobs.problem_groups import with_problem
 from jobs.search import REACHABLE, among, matching, reachable
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
+from jobs.views.counts import Counted, below, count, summary, tree_of
 from jobs.views.paging import COMMIT_LAG, PageNumbers, counted_once, page_of
 from jobs.views.rows import Row, cells_of, html_of, rows_of
 from jobs.views.visit import Request, workspace_of
 from jobs.views.watched import Watched, watched
 from workspaces.answers import leave_to
 from workspaces.models import May
-from workspaces.prepared import Prepared
 
 SORTS = {
     "name": "name",
@@ -91,11 +89,12 @@ class Wish:
 def jobs(request: Request, serial: str) -> HttpResponse:
     workspace = watched(request, serial)
     wish = Wish.of(request.GET)
-    counted = _count(workspace)
-    tree = tree_with(workspace, counted, wish)
+    counted = count(workspace)
+    tree = tree_of(workspace, counted, wish.folder)
     found, numbers = _find(workspace, counted, wish, tree)
     number = numbers.nearest(wish.page)
-    page = Page(rows_of(page_of(found, numbers, number), workspace.can_operate), number, numbers)
+    pks = page_of(found, numbers, number)
+    page = Page(rows_of(pks, workspace.can_operate), number, numbers)
     context = {
         "workspace": workspace,
         "can_operate": workspace.can_operate,
@@ -107,7 +106,7 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "html": html_of(page),
         "rows": [row.serial for row in page],
         "seen": workspace.seen,
-        "summary": _summary(workspace, counted, tree),
+        "summary": summary(workspace, counted, tree),
     }
     is_part = request.htmx.target == "listing"
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
@@ -121,8 +120,8 @@ def poll(request: Request, serial: str) -> HttpResponse:
     if told == workspace.seen and workspace.is_settled:
         return HttpResponse(status=204)
     rows = request.GET.getlist("row")[: max(SIZES)]
-    wish, counted = Wish.of(request.GET), _count(workspace)
-    tree = tree_with(workspace, counted, wish)
+    wish, counted = Wish.of(request.GET), count(workspace)
+    tree = tree_of(workspace, counted, wish.folder)
     shown = cells_of(workspace.pk, rows, workspace.can_operate)
     context = {
         "workspace": workspace,
@@ -133,7 +132,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
         "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
         "seen": workspace.seen,
-        "summary": _summary(workspace, counted, tree),
+        "summary": summary(workspace, counted, tree),
         "oob": True,
     }
     return render(request, "jobs/_poll.html", context)
@@ -176,67 +175,22 @@ def _is_new(job: Row, told: str, seen: str) -> bool:
         return True
 
 
-def _find(workspace: Watched, counted: list[dict[str, Any]], wish: Wish, tree: Tree) -> tuple[JobQuerySet, PageNumbers]:
-    """Return the jobs that the wish matches, in order, and their pages; where nothing is searched for, these are known already."""
+def _find(
+    workspace: Watched, counted: list[Counted], wish: Wish, tree: Tree
+) -> tuple[JobQuerySet | list[int], PageNumbers]:
+    """Return what the wish matches, in order, as a query or as primary keys, and its pages."""
     chosen = tree.chosen()
     found = wish.select(_jobs_of(workspace), chosen)
     about = (workspace.pk, workspace.seen, chosen, wish.search, wish.status, wish.problem)
+    total = sum(row.n for row in below(counted, tree) if wish.status in ("", row.status))
+    if wish.search and total <= REACHABLE:  # so few that looking at each is quicker than asking twice
+        pks = counted_once(workspace.newest, (about, wish.sort), lambda: list(found.values_list("pk", flat=True)))
+        return pks, PageNumbers(len(pks), wish.size)
     if wish.search:
         pks = counted_once(workspace.newest, about, lambda: reachable(found, workspace.pk, wish.search))
         if len(pks) > REACHABLE:
             return found, PageNumbers(REACHABLE, wish.size, there_are_more=True)
         return among(found, pks), PageNumbers(len(pks), wish.size)
     if wish.problem:
-        return found, PageNumbers(counted_once(workspace.newest, about, found.count), wish.size)
-    numbers = [row["n"] for row in counted if _is_chosen(row, chosen) and wish.status in ("", row["status"])]
-    return found, PageNumbers(sum(numbers), wish.size)
-
-
-def _is_chosen(row: dict[str, Any], chosen: list[int] | None) -> bool:
-    return chosen is None or row["folder"] in chosen
-
-
-def _count(workspace: Watched) -> list[dict[str, Any]]:
-    """Return the jobs by folder and status, with the CU of what runs."""
-    return counted_once(workspace.newest, (workspace.pk, workspace.seen), lambda: _count_now(workspace.pk))
-
-
-def _count_now(workspace: int) -> list[dict[str, Any]]:
-    return [dict(zip(COUNTED, row, strict=True)) for row in COUNTS.rows(workspace=workspace)]
-
-
-def _counts(workspace: int) -> QuerySet[Job, tuple[Any, ...]]:
-    live = Q(current_run__isnull=False, current_run__ended_at=None)
-    jobs = Job.objects.filter(workspace=workspace, deleted_at=None).order_by()
-    counted = jobs.values("folder", "status").annotate(
-        n=Count("pk"), cu=Sum("current_run__cu", filter=live), wrong=Count("pk", filter=HAS_PROBLEM)
-    )
-    return counted.values_list(*COUNTED)
-
-
-COUNTED = ("folder", "status", "n", "cu", "wrong")
-COUNTS = Prepared(_counts, workspace=-1)
-
-
-def tree_with(workspace: Watched, counted: list[dict[str, Any]], wish: Wish) -> Tree:
-    """Return the tree of folders beside the list; `workspace` brings its folders along."""
-    jobs_in: Counter[int | None] = Counter()
-    for row in counted:
-        jobs_in[row["folder"]] += row["n"]
-    return Tree(workspace.folders, jobs_in, wish.folder)
-
-
-def _summary(workspace: Watched, counted: list[dict[str, Any]], tree: Tree) -> dict[str, Any]:
-    """Return the jobs of the current folder by status, and the CU in use of all."""
-    chosen = tree.chosen()
-    by_status: Counter[str] = Counter()
-    for row in counted:
-        if _is_chosen(row, chosen):
-            by_status[row["status"]] += row["n"]
-    return {
-        "total": by_status.total(),
-        "counts": [(status, by_status[status]) for status in Status],
-        "wrong": sum(row["wrong"] for row in counted),
-        "used_cu": sum((row["cu"] or Decimal(0) for row in counted), Decimal(0)),
-        "total_cu": workspace.total_cu,
-    }
+        total = counted_once(workspace.newest, about, found.count)
+    return found, PageNumbers(total, wish.size)

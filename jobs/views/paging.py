@@ -54,10 +54,12 @@ class PageNumbers(Paginator):
             return self.num_pages
 
 
-def page_of(jobs: JobQuerySet, numbers: PageNumbers, number: int) -> list[int]:
+def page_of(jobs: JobQuerySet | list[int], numbers: PageNumbers, number: int) -> list[int]:
     """Return the primary keys of the jobs of one page, in their order, found from the end that is nearer."""
     first = (number - 1) * numbers.per_page
     last = min(first + numbers.per_page, numbers.count)
+    if isinstance(jobs, list):
+        return jobs[first:last]
     is_nearer_to_the_end = first > numbers.count // 2 and not numbers.there_are_more
     here = slice(numbers.count - last, numbers.count - first) if is_nearer_to_the_end else slice(first, last)
     ordered = jobs.reverse() if is_nearer_to_the_end else jobs

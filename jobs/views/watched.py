@@ -33,18 +33,31 @@ class Watched:
     newest: datetime
     outages: int
     total_cu: Decimal
-    folders: list[dict[str, Any]]
+    folders_told: list[str]
     can_operate: bool
+
+    @property
+    def folders(self) -> list[dict[str, Any]]:
+        """All folders by name: id, serial, name and parent of each. A page that is up to date never reads them."""
+        return [json.loads(one) for one in self.folders_told]
 
     @property
     def seen(self) -> str:
         """The mark of what this page shows."""
-        return f"{self.newest.timestamp():.6f}-{self.outages}"
+        return mark(self.newest, self.outages)
 
     @property
     def is_settled(self) -> bool:
         """Tell whether no change can come in any more that is older than the newest one."""
-        return self.newest < timezone.now() - COMMIT_LAG
+        return is_settled(self.newest)
+
+
+def mark(newest: datetime, outages: int) -> str:
+    return f"{newest.timestamp():.6f}-{outages}"
+
+
+def is_settled(newest: datetime) -> bool:
+    return newest < timezone.now() - COMMIT_LAG
 
 
 def watched(request: Request, serial: str) -> Watched:
@@ -52,23 +65,35 @@ def watched(request: Request, serial: str) -> Watched:
     sees_all = is_super_admin(request.user)
     for *told, folders, role in _QUERIES[sees_all].rows(user=request.user.pk, serial=serial):
         can_operate = sees_all or May.OPERATE in ROLE_MAY[Role(role)]
-        return Watched(*told, [json.loads(row) for row in folders], can_operate)  # type: ignore[call-arg]
+        return Watched(*told, folders, can_operate)  # type: ignore[call-arg]
     raise Http404
+
+
+def _newest() -> Any:
+    jobs = Job.objects.filter(workspace=OuterRef("pk")).order_by("-changed_at")
+    return Coalesce(Subquery(jobs.values("changed_at")[:1]), "created_at")
+
+
+def _outages() -> Any:
+    bound = FlinkEndpoint.objects.filter(cluster__workspaces=OuterRef("pk")).order_by()
+    away = bound.exclude(unreachable_since=None).values("cluster__workspaces").annotate(n=Sum(F("pk")))
+    return Coalesce(Subquery(away.values("n")[:1]), 0)
+
+
+# Of a workspace, what `mark` is made of.
+NEWEST, OUTAGES = _newest(), _outages()
 
 
 def _query(visitor: User, serial: str) -> QuerySet[Workspace, tuple[Any, ...]]:
     here = {"workspace": OuterRef("pk")}
-    newest = Job.objects.filter(**here).order_by("-changed_at").values("changed_at")
-    bound = FlinkEndpoint.objects.filter(cluster__workspaces=OuterRef("pk")).order_by()
-    outages = bound.exclude(unreachable_since=None).values("cluster__workspaces").annotate(n=Sum(F("pk"))).values("n")
     capacity = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by().values("workspaces")
     folders = Folder.objects.filter(**here).order_by("name")
     return Workspace.objects.visible_to(visitor).filter(serial=serial).order_by().values_list(
         "pk",
         "serial",
         "name",
-        Coalesce(Subquery(newest[:1]), "created_at"),
-        Coalesce(Subquery(outages[:1]), 0),
+        NEWEST,
+        OUTAGES,
         Coalesce(Subquery(capacity.annotate(total=Sum("total_cu")).values("total")[:1]), Decimal(0)),
         ArraySubquery(folders.values(row=JSONObject(id="pk", serial="serial", name="name", parent="parent"))),
         Subquery(Member.objects.filter(user=visitor.pk, **here).values("role")),

@@ -1,0 +1,146 @@
+"""Search of the list: what it finds is what LIKE would find, through an index, however the jobs change; and it is honest about its end."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Q
+from django.test import Client
+from django.utils import timezone
+
+from clusters.models import FlinkEndpoint
+from jobs.models import Job
+from jobs.search import REACHABLE, among, matching, reachable
+from tests.conftest import make_job
+from workspaces.models import Workspace
+
+NAMES = [
+    "orders-0001",
+    "ORDERS_eu",
+    "风控_v1.2",
+    "订单风控",
+    "a",
+    "ab",
+    "a.b-c",
+    "pay-ments",
+    "Straße",
+    "İstanbul",
+    "x" * 49,
+]
+SEARCHES = [
+    "orders",
+    "Rs",
+    "风控",
+    "风",
+    "单风",
+    "A",
+    "ab",
+    "a_b",
+    "a.b",
+    "%",
+    "_",
+    "pay-m",
+    "ß",
+    "ss",
+    "straße",
+    "i",
+    "is",
+    "xxx",
+    "cql-",
+    "zzz",
+    "orders-0001\ncql",
+]
+
+
+@pytest.fixture
+def named(alice: User, job: Job) -> list[Job]:
+    jobs = [Job(workspace=job.workspace, name=name, cluster=job.cluster, endpoint=job.endpoint) for name in NAMES]
+    return Job.objects.bulk_create(jobs)
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_it_finds_what_like_finds(named: list[Job], search: str) -> None:
+    jobs = Job.objects.all()
+    found = set(reachable(matching(jobs, search), named[0].workspace_id, search))
+    like = jobs.filter(Q(name__icontains=search) | Q(serial__icontains=search))
+    assert found == set(like.values_list("pk", flat=True))
+    assert set(among(matching(jobs, search), list(found)).values_list("pk", flat=True)) == found
+
+
+def test_it_follows_every_change(alice: User, job: Job, endpoint: FlinkEndpoint) -> None:
+    def finds(search: str) -> list[int]:
+        return reachable(matching(Job.objects.all(), search), job.workspace_id, search)
+
+    made = make_job(alice, job.workspace, endpoint, "payments")
+    assert finds("payments") == [made.pk]
+    Job.objects.filter(pk=made.pk).update(name="refunds")
+    assert (finds("payments"), finds("refunds")) == ([], [made.pk])
+    made.refresh_from_db()
+    made.name = "invoices"
+    made.save()
+    assert (finds("refunds"), finds("invoices")) == ([], [made.pk])
+    Job.objects.filter(pk=made.pk).update(workspace=Workspace.objects.create(name="elsewhere"))
+    assert finds("invoices") == []
+
+
+def test_a_step_of_an_operation_leaves_the_entry_alone(job: Job) -> None:
+    def row_version() -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT ctid::text FROM jobs_searchentry WHERE job_id = %s", [job.pk])
+            return cursor.fetchone()
+
+    before = row_version()
+    job.step = "starting"
+    job.save()
+    Job.objects.update(changed_at=timezone.now())
+    assert row_version() == before
+
+
+def test_other_workspaces_are_not_searched(client: Client, alice: User, job: Job) -> None:
+    elsewhere = Workspace.objects.create(name="elsewhere")
+    Job.objects.create(workspace=elsewhere, name="orders-there", cluster=job.cluster, endpoint=job.endpoint)
+    client.force_login(alice)
+    answer = client.get(f"/spaces/{job.workspace.serial}/jobs/", {"q": "orders"})
+    assert [row.name for row in answer.context["page"]] == ["orders"]
+
+
+def test_it_goes_through_the_index(job: Job, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1) as asked:
+        reachable(matching(Job.objects.all(), "orders"), job.workspace_id, "orders")
+    query = asked.captured_queries[0]["sql"]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # PostgreSQL would rather read the few rows of a test
+        cursor.execute(f"EXPLAIN {query}")
+        plan = " ".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on jobs_searchentry_pieces" in plan
+
+
+@pytest.fixture
+def crowd(job: Job) -> list[Job]:
+    """One more than can be turned to, and one that is called otherwise."""
+    names = [f"crowd-{n:04}" for n in range(REACHABLE + 1)]
+    jobs = [Job(workspace=job.workspace, name=name, cluster=job.cluster, endpoint=job.endpoint) for name in names]
+    return Job.objects.bulk_create(jobs)
+
+
+def test_of_very_many_it_shows_the_first_and_says_so(client: Client, alice: User, crowd: list[Job]) -> None:
+    client.force_login(alice)
+    url = f"/spaces/{crowd[0].workspace.serial}/jobs/"
+    answer = client.get(url, {"q": "crowd", "sort": "name", "size": "100", "page": "999"})
+    assert "The first 1000 entries; there are more" in answer.text
+    assert 'data-total="1000" data-more="+"' in answer.text
+    assert answer.context["page"].number == 10
+    assert [row.name for row in answer.context["page"]] == [f"crowd-{n:04}" for n in range(900, 1000)]
+    assert "前 1000 条；还有更多" in client.get(url, {"q": "crowd"}, headers={"Accept-Language": "zh-CN"}).text
+
+
+def test_of_as_many_as_it_can_show_it_shows_all(client: Client, alice: User, crowd: list[Job]) -> None:
+    Job.objects.filter(pk=crowd[0].pk).update(deleted_at=timezone.now(), changed_at=timezone.now())
+    client.force_login(alice)
+    url = f"/spaces/{crowd[0].workspace.serial}/jobs/"
+    answer = client.get(url, {"q": "CROWD", "sort": "name", "size": "100", "page": "10"})
+    assert "1000 entries" in answer.text
+    assert "there are more" not in answer.text
+    assert answer.context["page"][-1].name == "crowd-1000"
+    assert [row.name for row in client.get(url, {"q": "d-0007"}).context["page"]] == ["crowd-0007"]
