@@ -1,4 +1,4 @@
-"""A real Flink session cluster on this machine: ZooKeeper, one JobManager, one TaskManager, out of Flink's PyPI distribution.
+"""A real Flink session cluster on this machine: ZooKeeper, JobManager, one TaskManager or more, out of Flink's PyPI distribution.
 
 All that the cluster stores is below one directory. With ZooKeeper (high availability) jobs outlive the death of every process:
 they come back under the same ids from their last checkpoint.
@@ -91,7 +91,8 @@ class Daemon:
 class LocalFlink:
     """Describe the cluster: its directory, the unpacked distribution (with lib/), the Java, and its ports.
 
-    `zookeeper_port` 0 means no high availability: faster to start, and no job survives the JobManager.
+    `zookeeper_port` 0 means no high availability: faster to start, and no job survives the JobManager. `slots` are those of each
+    TaskManager; `hosts` are the addresses of the TaskManagers: with one that is not enough for all jobs, they die together.
     """
 
     home: Path
@@ -100,6 +101,7 @@ class LocalFlink:
     rest_port: int
     zookeeper_port: int = 0
     slots: int = 32
+    hosts: Sequence[str] = ("127.0.0.1",)
 
     @property
     def url(self) -> str:
@@ -110,24 +112,29 @@ class LocalFlink:
         after = ["zookeeper"] if self.zookeeper_port else []
         daemons = [
             self._daemon("jobmanager", self.rest_answers, needs=after, may_hang=True),
-            self._daemon("taskmanager", self.taskmanager_answers, needs=after),
+            *(self._daemon(name, self.taskmanagers_answer, needs=after) for name in self._taskmanagers),
         ]
         return [self._daemon("zookeeper", self.zookeeper_answers)] * len(after) + daemons
 
     def _daemon(
-        self, role: str, answers: Callable[[], bool], needs: Sequence[str] = (), may_hang: bool = False
+        self, name: str, answers: Callable[[], bool], needs: Sequence[str] = (), may_hang: bool = False
     ) -> Daemon:
-        output = self._log(role).with_suffix(".out")  # next to the .log: Flink shows it as the TaskManager's stdout
-        return Daemon(role, lambda: self._command(role), answers, output, needs, may_hang)
+        output = self._log(name).with_suffix(".out")  # next to the .log: Flink shows it as the TaskManager's stdout
+        return Daemon(name, lambda: self._command(name), answers, output, needs, may_hang)
+
+    @property
+    def _taskmanagers(self) -> dict[str, str]:
+        """The name of each TaskManager's process, and its address."""
+        return {f"taskmanager-{n}" if n > 1 else "taskmanager": host for n, host in enumerate(self.hosts, start=1)}
 
     # --- Whether it is there ---
 
     def rest_answers(self) -> bool:
         return bool(self._get("/overview"))
 
-    def taskmanager_answers(self) -> bool:
+    def taskmanagers_answer(self) -> bool:
         overview = self._get("/overview")
-        return bool(overview and overview["slots-total"])
+        return bool(overview and overview["taskmanagers"] >= len(self.hosts))
 
     def zookeeper_answers(self) -> bool:
         with socket.create_connection(("127.0.0.1", self.zookeeper_port), timeout=3) as connection:
@@ -151,20 +158,21 @@ class LocalFlink:
     def class_path(self) -> str:
         return ":".join(str(jar) for jar in sorted((self.distribution / "lib").glob("*.jar")))
 
-    def _log(self, role: str) -> Path:
-        return self.home / "log" / role / f"{role}.log"
+    def _log(self, name: str) -> Path:
+        return self.home / "log" / name / f"{name}.log"
 
-    def _command(self, role: str) -> list[str]:
+    def _command(self, name: str) -> list[str]:
+        role = name.partition("-")[0]
         # A JVM that was killed leaves 40 MB of unpacked planner behind.
-        temporary = self.home / "tmp" / role
+        temporary = self.home / "tmp" / name
         shutil.rmtree(temporary, ignore_errors=True)
-        for directory in (temporary, self._log(role).parent, self._configuration.parent):
+        for directory in (temporary, self._log(name).parent, self._configuration.parent):
             directory.mkdir(parents=True, exist_ok=True)
         self._write_configuration()
         # No archive of Flink's classes (-XX:SharedArchiveFile), though it would save a third of the start: with one, Java's
         # reflection returned null among a class's members, and the compiler inside Flink failed on plain SQL (JDK 21).
         common = [
-            f"-Dlog.file={self._log(role)}",
+            f"-Dlog.file={self._log(name)}",
             f"-Dlog4j.configurationFile=file:{self._configuration.with_name('log4j.properties')}",
             f"-Djava.io.tmpdir={temporary}",
             *("-cp", self.class_path, MAIN_CLASSES[role]),
@@ -172,16 +180,23 @@ class LocalFlink:
         if role == "zookeeper":
             return [str(self.java), *JVM_OPTIONS[role], "-Dzookeeper.preAllocSize=1024", "-Dzookeeper.4lw.commands.whitelist=srvr",
                     "-Dzookeeper.jmx.log4j.disable=true", *common, str(self._configuration.with_name("zoo.cfg"))]  # fmt: skip
-        jvm, dynamic = self._memory_parameters(role)
+        jvm, dynamic = self._memory_parameters(name, role)
+        dynamic = [*dynamic, *self._own_address(name), "-D", f"io.tmp.dirs={temporary}"]
         opened = [f"{option}={package}=ALL-UNNAMED" for option, packages in OPENED.items() for package in packages]
         # The security manager is what lets Flink turn System.exit() in a user's job into an error of that job.
         return [str(self.java), *JVM_OPTIONS[role], *jvm, "-Djava.security.manager=allow", *opened, *common,
-                "--configDir", str(self._configuration.parent), *dynamic, "-D", f"io.tmp.dirs={temporary}"]  # fmt: skip
+                "--configDir", str(self._configuration.parent), *dynamic]  # fmt: skip
 
-    def _memory_parameters(self, role: str) -> tuple[list[str], list[str]]:
+    def _own_address(self, name: str) -> list[str]:
+        """Return what is different for each TaskManager. Its id stays: the JobManager drops a dead one when the new one reports."""
+        host = self._taskmanagers.get(name)
+        own = {"host": host, "bind-host": host, "resource-id": name.replace("taskmanager", "local")} if host else {}
+        return [word for key, value in own.items() for word in ("-D", f"taskmanager.{key}={value}")]
+
+    def _memory_parameters(self, name: str, role: str) -> tuple[list[str], list[str]]:
         """Ask Flink for the JVM options and the dynamic properties that follow from the configuration; keep the answer."""
         asked = hashlib.sha256(f"{self.class_path}\n{self._configuration.read_text()}".encode()).hexdigest()
-        kept = self._configuration.with_name(f"{role}-memory.json")
+        kept = self._configuration.with_name(f"{name}-memory.json")
         if kept.exists() and (answer := json.loads(kept.read_text()))["asked"] == asked:
             return answer["jvm"], answer["dynamic"]
         class_path = f"{self.distribution / 'bin' / 'bash-java-utils.jar'}:{self.class_path}"
@@ -224,10 +239,6 @@ class LocalFlink:
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
             "rest.port": self.rest_port,
-            "taskmanager.host": "127.0.0.1",
-            "taskmanager.bind-host": "127.0.0.1",
-            # Always the same id: the JobManager then drops a dead TaskManager as soon as the new one reports.
-            "taskmanager.resource-id": "local",
             "taskmanager.numberOfTaskSlots": self.slots,
             # 4 MB of managed memory a slot is what a window needs; without it the job restarts for ever.
             "taskmanager.memory.managed.size": f"{4 * self.slots}m",

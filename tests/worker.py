@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,8 @@ def running_worker(workers: int = 1, beats: int = 1) -> Iterator[Crew]:
     try:
         for number in range(workers):
             crew.workers.append(subprocess.Popen([*work, "-n", f"worker{number}@%h"], env=environment))
-        for _number in range(beats):
+        for number in range(beats):
+            time.sleep(0.5 * number)  # half a tick: those of different machines aren't in step either
             crew.beats.append(subprocess.Popen([*celery, "beat", "--pidfile", "", *quiet], env=environment))
         until(lambda: Heartbeat.objects.filter(name__in=["worker", "beat"]).count() == 2, "worker and beat live")
         if workers > 1:
