@@ -176,7 +176,7 @@ def test_its_queries_are_as_many_for_a_thousand_jobs(
 
 
 # Session, user, workspace, role, groups, endpoints, problems, jobs; the frame's own workspaces.
-COST = 9
+COST = 8
 
 
 def test_it_is_hidden_from_other_workspaces_and_rejects_post(client: Client, charlie: User, job: Job) -> None:
