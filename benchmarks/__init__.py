@@ -15,9 +15,11 @@ server that `./oceanus up` starts.
                     how soon 100 jobs that fail at once are shown so with their causes
     batch-accept    the click that asks for a batch of 1,000 jobs: seconds and SQL statements
     copy            copies of 1,000 jobs, against the bare bulk INSERTs of as many rows
+    footprint       what `up` takes: memory without Flink, time to start, and whether the web server grows under load
 
 Where to look: ground.py (database, broker, web server), rows.py (what fills the database), measure.py (taking turns, and the
-page of results), job_list.py, watching.py (with many_flinks.py) and batches.py (the benchmarks).
+page of results), job_list.py, watching.py (with many_flinks.py), batches.py and footprint.py
+(the benchmarks).
 """
 
 ROWS = 50  # on a page, of both lists

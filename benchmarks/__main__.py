@@ -12,7 +12,18 @@ import django
 
 from benchmarks.ground import services
 
-NAMES = ("list", "poll", "watch", "start", "batch-run", "batch-stop", "batch-cancel", "batch-accept", "copy")
+NAMES = (
+    "list",
+    "poll",
+    "watch",
+    "start",
+    "batch-run",
+    "batch-stop",
+    "batch-cancel",
+    "batch-accept",
+    "copy",
+    "footprint",
+)
 
 parser = argparse.ArgumentParser(prog="./oceanus bench", description="Measure the console beside something plain.")
 parser.add_argument("names", nargs="*", metavar="name", help="which: " + ", ".join(NAMES) + " (default: all)")
@@ -21,6 +32,12 @@ parser.add_argument("--count", type=int, default=1000, help="how many jobs a bat
 parser.add_argument("--turns", type=int, default=15, help="how often each is measured (default: 15)")
 parser.add_argument("--seconds", type=float, default=3.0, help="how long many people poll at once (default: 3)")
 parser.add_argument("--watch-seconds", type=float, default=20.0, help="how long each part of watch takes (default: 20)")
+parser.add_argument(
+    "--load-seconds",
+    type=float,
+    default=20.0,
+    help="how long footprint loads the web server (default: 20; 600 tells more)",
+)
 parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
 
 
@@ -32,6 +49,7 @@ def main(options: argparse.Namespace, names: list[str]) -> None:
         options.turns,
         options.seconds,
         options.watch_seconds,
+        options.load_seconds,
     )
     if options.json:
         about = {

@@ -8,6 +8,7 @@ from django.db import connection
 
 from benchmarks import real_flink
 from benchmarks.batches import bench_accept, bench_copy
+from benchmarks.footprint import bench_footprint
 from benchmarks.ground import web_server
 from benchmarks.job_list import PEOPLE, bench_list, bench_poll
 from benchmarks.measure import HEAD, Page, Visitor, tell
@@ -20,7 +21,13 @@ REAL_JOBS = 100
 
 
 def measure_all(
-    names: Sequence[str], sizes: Sequence[int], count: int, turns: int, seconds: float, watch_seconds: float
+    names: Sequence[str],
+    sizes: Sequence[int],
+    count: int,
+    turns: int,
+    seconds: float,
+    watch_seconds: float,
+    load_seconds: float,
 ) -> Page:
     """Measure what `names` says: lists with each of `sizes`, batches with `count` jobs."""
     call_command("migrate", interactive=False, verbosity=0)
@@ -30,6 +37,8 @@ def measure_all(
     tell(HEAD)
     if {"list", "poll"} & set(names):
         _lists(page, names, spaces, user, sizes, turns, seconds)
+    if "footprint" in names:
+        bench_footprint(page, load_seconds)
     if "watch" in names:
         bench_watch(page, user, count, turns, watch_seconds)
     if on_flink := set(real_flink.NAMES) & set(names):
