@@ -12,6 +12,7 @@ from django.utils import timezone
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Job, Problem, Run
 from jobs.states import Status
+from jobs.views import counts
 from jobs.views.paging import PageNumbers, page_of
 from tests.conftest import Console, make_job
 from workspaces.models import Member, Role, Workspace
@@ -90,6 +91,24 @@ def test_counts_by_filter_are_those_of_the_database(
     client.force_login(alice)
     for query, count in (({}, 2), ({"status": "failed"}, 1), ({"status": "running"}, 0), ({"q": "pay"}, 1)):
         assert client.get(url, query).context["page"].paginator.count == count
+
+
+def test_counts_of_many_jobs_may_be_late_but_come(
+    client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "MANY", 1)
+    monkeypatch.setattr(counts, "LONGEST_SECONDS", 3600)
+    monkeypatch.setattr(counts, "JOBS_PER_SECOND", 1 / 3600)
+    client.force_login(alice)
+    first = client.get(url).context
+    make_job(alice, job.workspace, endpoint, "payments")
+    late = client.get(url + "poll/", {"seen": first["seen"], "row": job.serial}).context
+    assert (late["summary"]["total"], late["seen"]) == (1, first["seen"])
+    # However much later the page asks again, and though nothing changes any more.
+    Job.objects.update(changed_at=F("changed_at") - timedelta(minutes=1))
+    there = client.get(url + "poll/", {"seen": late["seen"], "row": job.serial}).context
+    assert there["summary"]["total"] == 2
+    assert client.get(url + "poll/", {"seen": there["seen"], "row": job.serial}).status_code == 204
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])

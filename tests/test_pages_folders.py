@@ -80,7 +80,7 @@ def test_the_folders_cost_no_query(
         operations.create_folder(job.workspace, f"f{number}", folders["risk"])
     operations.move_job(alice, job, folders["risk"])
     client.force_login(alice)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         client.get(url, {"folder": folders["risk"].serial})
 
 

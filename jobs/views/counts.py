@@ -20,7 +20,6 @@ from workspaces.prepared import Prepared
 
 # Counting this many jobs takes some 10 ms. Where there are more, changes that come one after the other are counted together.
 MANY = 5_000
-# Shorter than COMMIT_LAG by more than the time between two polls: so the last poll before an open page falls silent brings what is true.
 LONGEST_SECONDS, JOBS_PER_SECOND = 2.0, 25_000
 _lately = LocMemCache("latest counts of jobs", {"OPTIONS": {"MAX_ENTRIES": 1000}})
 
@@ -35,15 +34,18 @@ class Counted(NamedTuple):
     wrong: int
 
 
-def count(workspace: Watched) -> list[Counted]:
-    """Return the counts by folder and status; while many jobs change, as they were up to two seconds ago."""
+def count(workspace: Watched) -> tuple[list[Counted], str]:
+    """Return the counts by folder and status, and the mark of the state that they are of: while many jobs change, a state up to two seconds ago.
+
+    A page that is told this mark asks for the counts again, however long it has been away meanwhile.
+    """
     if not workspace.is_settled and (lately := _lately.get(workspace.pk)):
-        return list(lately)
+        return lately
     counted = counted_once(workspace.newest, (workspace.pk, workspace.seen), lambda: _count_now(workspace.pk))
     total = sum(row.n for row in counted)
     if total >= MANY:
-        _lately.set(workspace.pk, counted, min(LONGEST_SECONDS, total / JOBS_PER_SECOND))
-    return counted
+        _lately.set(workspace.pk, (counted, workspace.seen), min(LONGEST_SECONDS, total / JOBS_PER_SECOND))
+    return counted, workspace.seen
 
 
 def _count_now(workspace: int) -> list[Counted]:

@@ -89,7 +89,7 @@ class Wish:
 def jobs(request: Request, serial: str) -> HttpResponse:
     workspace = watched(request, serial)
     wish = Wish.of(request.GET)
-    counted = count(workspace)
+    counted, seen = count(workspace)
     tree = tree_of(workspace, counted, wish.folder)
     found, numbers = _find(workspace, counted, wish, tree)
     number = numbers.nearest(wish.page)
@@ -105,7 +105,7 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
         "html": html_of(page),
         "rows": [row.serial for row in page],
-        "seen": workspace.seen,
+        "seen": seen,
         "summary": summary(workspace, counted, tree),
     }
     is_part = request.htmx.target == "listing"
@@ -120,7 +120,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
     if told == workspace.seen and workspace.is_settled:
         return HttpResponse(status=204)
     rows = request.GET.getlist("row")[: max(SIZES)]
-    wish, counted = Wish.of(request.GET), count(workspace)
+    wish, (counted, seen) = Wish.of(request.GET), count(workspace)
     tree = tree_of(workspace, counted, wish.folder)
     shown = cells_of(workspace.pk, rows, workspace.can_operate)
     context = {
@@ -131,7 +131,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
         "html": html_of(row for row in shown if _is_new(row, told, workspace.seen)),
         "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
-        "seen": workspace.seen,
+        "seen": seen,
         "summary": summary(workspace, counted, tree),
         "oob": True,
     }
