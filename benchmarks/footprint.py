@@ -88,7 +88,7 @@ def tree(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return told(pid, "cmdline").replace("\0", " ")
 
 
 def is_java(pid: int) -> bool:
@@ -97,5 +97,13 @@ def is_java(pid: int) -> bool:
 
 def memory_mb(pid: int, kind: str) -> float:
     """Return the memory of a process: "Rss", or "Pss", of which what is shared is divided among those that share it."""
-    found = re.search(rf"^{kind}:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    found = re.search(rf"^{kind}:\s+(\d+) kB", told(pid, "smaps_rollup"), re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
+
+
+def told(pid: int, what: str) -> str:
+    """Return what the kernel tells of a process; nothing of one that has just ended."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text(errors="replace")
+    except OSError:
+        return ""
