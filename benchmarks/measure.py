@@ -108,7 +108,7 @@ class Visitor:
         return passed
 
 
-POLL = re.compile(r'<div id="live"[^>]* hx-get="([^"]*)" hx-trigger="every (\d+)(ms|s)"')
+POLL = re.compile(r'<div id="live"[^>]* hx-get="([^"]*)" hx-trigger="every (\d+)(ms|s)[,"]')
 CSRF = "0123456789abcdef0123456789abcdef"  # cookie and header must agree; more is not asked
 
 

@@ -18,8 +18,11 @@ def web_command(bind: str, application: str = "oceanus_console.wsgi") -> Sequenc
 
 
 def worker_command() -> Sequence[str]:
-    """Return how to run a worker. Threads: steps wait for Flink most of the time, and each of them ends soon."""
-    return [*_celery(), "worker", "-P", "threads", "-c", "16", "--without-gossip", "--without-mingle"]
+    """Return how to run a worker. Threads: steps wait for Flink most of the time, and each of them ends soon.
+
+    So many that a Flink that hangs holds up no other; a thread that is not needed is not begun.
+    """
+    return [*_celery(), "worker", "-P", "threads", "-c", "32", "--without-gossip", "--without-mingle"]
 
 
 def beat_command() -> Sequence[str]:

@@ -1,6 +1,7 @@
 """Who and what the tests are about: alice (developer), bob (same workspace), charlie (elsewhere); a job and a fake Flink."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import F
 
 from clusters.local import LocalFlink
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation, Run, Snapshot
-from jobs.states import Action
+from jobs.operations.follow import STOPS_SHOW_WITHIN_SECONDS
+from jobs.states import Action, Step
 from tests.fake_flink import FakeFlink
 from tests.worker import running_worker
 from workspaces.models import Member, Role, Workspace
@@ -155,6 +158,10 @@ class Console:
         operations.perform(self.last.pk)
 
     def watch(self) -> None:
+        # As if some time had passed: what is to be asked again only after a while is asked now.
+        Operation.objects.filter(ended_at=None, step=Step.SNAPSHOTTING).update(
+            look_at=None, deadline_at=F("deadline_at") - timedelta(seconds=STOPS_SHOW_WITHIN_SECONDS)
+        )
         operations.watch(self.endpoint.pk)
 
     def settle(self, looks: int = 12) -> None:

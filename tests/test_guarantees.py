@@ -418,11 +418,11 @@ def test_a_look_at_nothing_new_costs_the_same_for_two_and_for_six_jobs(
     for console in consoles[:2]:
         console.start()
     with django_assert_num_queries(7):
-        consoles[0].watch()
+        operations.watch(endpoint.pk)
     for console in consoles[2:]:
         console.start()
     with django_assert_num_queries(7):
-        consoles[0].watch()
+        operations.watch(endpoint.pk)
 
 
 # --- G7, G9: what is settled stays ---

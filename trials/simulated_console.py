@@ -5,6 +5,7 @@ Everything runs in one thread. What happens at the same time in the real console
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ from django.db import connection
 from clusters.engine import Unanswered
 from clusters.flink import FlinkEngine
 from jobs import tasks
-from jobs.operations import record
+from jobs.operations import at_once, record
 from trials.clockwork import Clockwork
 from trials.proxy import Ask
 
@@ -37,6 +38,15 @@ AMBUSHES = (0.08, 0.015)
 
 class Died(BaseException):
     """Whoever worked here was killed: nothing of the console's catches this."""
+
+
+class InOneThread(Executor):
+    """Do at once what is asked for: in simulated time nothing happens beside anything else."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 class SimulatedConsole:
@@ -211,5 +221,6 @@ def in_place_of_the_real_one(console: SimulatedConsole) -> Iterator[None]:
         # It would take the trial's transaction for one that somebody forgot.
         patch("oceanus_console.models.close_old_connections"),
         patch.object(FlinkEngine, "_send", request),
+        patch.object(at_once, "pool", InOneThread),
     ):
         yield

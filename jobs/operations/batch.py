@@ -156,7 +156,7 @@ def _begin(batch: Batch) -> int:
         waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=timezone.now())
         return 0
     if batch.action in ON_FLINK:
-        return begin_together(batch, _due_on_flink(waiting))
+        return begin_together(batch, _due_on_flink(batch, waiting))
     if batch.action in TOGETHER:
         return begin_together(batch, list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER]))
     items = list(waiting.select_related("job__workspace")[:ITEMS_AT_A_TIME])
@@ -171,9 +171,14 @@ ON_FLINK = (Action.RUN, Action.STOP, Action.SNAPSHOT)
 IN_LINE = (*ASKING_STEPS, Step.SNAPSHOTTING)
 
 
-def _due_on_flink(waiting: QuerySet[BatchItem]) -> list[int]:
+# Flink cancels at once what it takes its time to start or to save.
+CANCELS_AT_A_TIME = 100
+
+
+def _due_on_flink(batch: Batch, waiting: QuerySet[BatchItem]) -> list[int]:
     """Return the items that may begin: so many that each endpoint always has some to take up, and not one by one."""
-    limit = settings.BATCH_PARALLEL_PER_ENDPOINT
+    is_quick = batch.action == Action.STOP and not batch.params.get("with_snapshot")
+    limit = CANCELS_AT_A_TIME if is_quick else settings.BATCH_PARALLEL_PER_ENDPOINT
     in_line = Counter(
         Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE)
         .exclude(run=None)

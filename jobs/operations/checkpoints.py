@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import (
@@ -20,6 +21,7 @@ from django.utils import timezone
 
 from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState, Unanswered, Unreachable
 from jobs.models import Job, Run, Snapshot
+from jobs.operations.at_once import all_at_once
 from jobs.operations.disk import Found, newest_checkpoint, size_on_disk
 from jobs.states import RunEnd
 
@@ -63,13 +65,16 @@ def interval_seconds(run: Run) -> int:
 def keep_newest(runs: Sequence[Run], engine: Engine) -> None:
     """Ask for the newest checkpoint of each of these runs, and write down what is new."""
     found: dict[int, Checkpoint | None] = {}
-    for run in runs:
-        try:
-            found[run.pk] = engine.newest_checkpoint(run.flink_job_id)
-        except EngineError as error:
-            log.warning("No answer about checkpoints of %s: %s", run, error.summary)
-            if isinstance(error, Unreachable | Unanswered):
-                break  # nor will there be one for the others, and each would take its time
+    # One first: without an answer to it there will be none for the others, and each would take its time.
+    for some in (runs[:1], runs[1:]):
+        answers = all_at_once([partial(engine.newest_checkpoint, run.flink_job_id) for run in some])
+        for run, answer in zip(some, answers, strict=True):
+            if isinstance(answer, EngineError):
+                log.warning("No answer about checkpoints of %s: %s", run, answer.summary)
+            else:
+                found[run.pk] = answer
+        if any(isinstance(answer, Unreachable | Unanswered) for answer in answers):
+            break
     _write_down([run for run in runs if run.pk in found], found)
 
 

@@ -1,10 +1,36 @@
 """Follow a snapshot until it is surely there or surely not, wherever the answer has to be looked for (G3)."""
 
-from clusters.engine import Engine, JobSight, NotFound
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from clusters.engine import Engine, JobSight, JobState, NotFound
 from jobs.models import Operation, Snapshot
 from jobs.operations.disk import find_on_disk, size_on_disk
-from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem
-from jobs.states import Step
+from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem, waited_seconds
+from jobs.states import Action, Step
+
+# A stop ends its job, which shows in the look: until then it is asked how its snapshot stands only now and then.
+STOPS_SHOW_WITHIN_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
+
+
+def is_to_be_asked(snapshot: Snapshot, operation: Operation | None, sight: JobSight | None) -> bool:
+    """Tell whether to ask now how a snapshot stands; `operation` is the open one of its job, if any."""
+    if operation is None or operation.snapshot_id != snapshot.pk or sight is None or sight.state != JobState.RUNNING:
+        return True
+    if operation.action == Action.STOP and waited_seconds(operation) < STOPS_SHOW_WITHIN_SECONDS:
+        return False
+    return operation.look_at is None or operation.look_at <= timezone.now()
+
+
+def ask_later(operation: Operation) -> None:
+    """Let some time pass before it is asked again, more each time."""
+    pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(operation.attempts, 5))
+    Operation.objects.filter(pk=operation.pk, ended_at=None).update(
+        look_at=timezone.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
+    )
 
 
 def follow(
@@ -25,6 +51,8 @@ def follow(
     elif found.failure and not found_elsewhere(snapshot, engine):
         # A failed trigger may still have written a snapshot: stop-with-savepoint whose job failed afterwards.
         fail_snapshot(snapshot, problem("flink", found.failure, found.trace, of=snapshot.run))
+    elif not found.failure and operation and operation.snapshot_id == snapshot.pk:
+        ask_later(operation)
 
 
 def _trigger_forgotten(

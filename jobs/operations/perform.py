@@ -1,10 +1,8 @@
 """A worker's part: ask Flink once, record, and end. Operations on one endpoint are asked for together, in few statements."""
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from django.db import transaction
@@ -14,17 +12,12 @@ from clusters.engine import Engine, EngineError, Unreachable
 from jobs.log_records import subject
 from jobs.models import Operation, OperationStep, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
-from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again
+from jobs.operations.at_once import in_waves
+from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again, wake
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
 
 log = logging.getLogger(__name__)
-
-# So many requests of one call are under way at a time.
-AT_A_TIME = 8
-# What is answered within so short a time is written down together.
-WAVE_SECONDS = 0.03
-ANSWERED = tuple[Ask, EngineError | None]
 
 
 def perform(*operation_ids: int) -> None:
@@ -45,6 +38,9 @@ def perform(*operation_ids: int) -> None:
             by_endpoint[one.run.endpoint_id].append(one)
         for some in by_endpoint.values():
             _perform(some)
+    # Their places in line are free for the next ones.
+    for batch_id in {one.batch_id for some in by_endpoint.values() for one in some if one.batch_id}:
+        wake("jobs.advance", batch_id)
 
 
 def _perform(operations: Sequence[Operation]) -> None:
@@ -60,7 +56,8 @@ def _perform(operations: Sequence[Operation]) -> None:
     if not asks:
         return
     for_the_first_time = _write_down(asks)
-    for answered in _in_waves(asks):
+    for wave in in_waves([one.send for one in asks]):
+        answered = [(asks[place], said if isinstance(said, EngineError) else None) for place, said in wave]
         _settle(answered, for_the_first_time)
 
 
@@ -116,33 +113,7 @@ def _take_back(one: Ask) -> None:
         Snapshot.objects.filter(operations=one.operation).update(asked_at=None)
 
 
-def _in_waves(asks: Sequence[Ask]) -> Iterator[list[ANSWERED]]:
-    """Send requests, several at a time, and yield them with what came back instead of yes, as they are answered."""
-    if len(asks) == 1:
-        yield [_send(asks[0])]
-        return
-    with pool() as executor:
-        under_way: set[Future[ANSWERED]] = {executor.submit(_send, one) for one in asks}
-        while under_way:
-            wait(under_way, return_when=FIRST_COMPLETED)
-            time.sleep(WAVE_SECONDS)
-            done, under_way = wait(under_way, timeout=0)
-            yield [one.result() for one in done]
-
-
-def pool() -> Executor:
-    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="ask")
-
-
-def _send(one: Ask) -> ANSWERED:
-    try:
-        one.send()
-    except EngineError as error:
-        return one, error
-    return one, None
-
-
-def _settle(answered: Sequence[ANSWERED], for_the_first_time: set[int]) -> None:
+def _settle(answered: Sequence[tuple[Ask, EngineError | None]], for_the_first_time: set[int]) -> None:
     """Write down what came of requests: together where it is the same."""
     taken: dict[tuple[Step, Taken], list[Operation]] = defaultdict(list)
     for one, error in answered:

@@ -18,8 +18,8 @@ from jobs.operations import checkpoints, truth
 from jobs.operations.book import entries
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, end_all
-from jobs.operations.follow import follow
-from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
+from jobs.operations.follow import follow, is_to_be_asked
+from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem
 from jobs.operations.settle import settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
@@ -87,7 +87,6 @@ class Look:
             with subject(operation=operation.serial if operation else "", job=run.job.serial):
                 self._safely(run)
         self._end()
-        self._let_batches_go_on()
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
         if soon := [one for one in self.operations.values() if self._may_be_over_in_a_moment(one)]:
@@ -139,7 +138,8 @@ class Look:
         is_gone = truth.is_gone(run, truth.patience_with(self.endpoint))
         # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
         if not (operation and operation.step in ASKING_STEPS):
-            for snapshot in self.snapshots.get(run.pk, []):
+            snapshots = self.snapshots.get(run.pk, [])
+            for snapshot in (one for one in snapshots if is_to_be_asked(one, operation, sight)):
                 follow(snapshot, self.engine, sight, operation, is_gone)
         if operation is None:
             if closing := truth.settle(run, self.engine, sight, is_gone):
@@ -162,12 +162,6 @@ class Look:
         """End together what has been judged; if that fails, one by one, so that only the one that can't be ended stays."""
         together(end_all, self.endings)
         together(close_all, self.closings)
-
-    def _let_batches_go_on(self) -> None:
-        """Wake the batches whose operations have left their place in line; what has ended wakes them by itself."""
-        ended = {one.operation.batch_id for one in self.endings}
-        for batch_id in {one.batch_id for one in self.operations.values() if one.batch_id} - ended:
-            wake("jobs.advance", batch_id)
 
     def _follow_snapshots_of_ended_runs(self) -> None:
         watched = {entry.pk for entry in self.book}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -13,11 +14,12 @@ from django.views.decorators.http import require_GET
 from jobs.advice import explain
 from jobs.models import Job, Operation
 from jobs.preview import newest_results
-from jobs.views.listing import COMMIT_LAG
 from jobs.views.visit import Request, job_of
 from workspaces.models import May
 
 PAGE_SIZE = 20
+# What changes together with a job's row is there so soon after it.
+SETTLES_WITHIN = timedelta(seconds=1)
 
 
 @require_GET
@@ -45,7 +47,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
     """Answer the head and the body of the open tab when something changed since the page was last told, or 204."""
     job = job_of(request, serial)
     told = request.GET.get("seen", "")
-    if told == seen_mark(job) and job.changed_at < timezone.now() - COMMIT_LAG:
+    if told == seen_mark(job) and job.changed_at < timezone.now() - SETTLES_WITHIN:
         return HttpResponse(status=204)
     tab = request.GET.get("tab", "")
     context = head_context(request, job, tab if tab in BODIES else "draft") | {"oob": True}

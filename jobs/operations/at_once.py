@@ -1,0 +1,47 @@
+"""Several requests to Flink under way at a time. What is done here speaks to Flink and touches no row."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from clusters.engine import EngineError
+
+T = TypeVar("T")
+
+AT_A_TIME = 8
+# What is answered within so short a time is taken up together.
+WAVE_SECONDS = 0.03
+
+
+def pool() -> Executor:
+    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="flink")
+
+
+def in_waves(calls: Sequence[Callable[[], T]]) -> Iterator[list[tuple[int, T | EngineError]]]:
+    """Make the calls, and yield what they return or raise as it comes, each with the call's place in the sequence."""
+    if len(calls) == 1:
+        yield [_made(0, calls[0])]
+        return
+    with pool() as executor:
+        under_way: set[Future[tuple[int, T | EngineError]]] = {
+            executor.submit(_made, place, call) for place, call in enumerate(calls)
+        }
+        while under_way:
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            more, under_way = wait(under_way, timeout=WAVE_SECONDS)
+            yield [one.result() for one in done | more]
+
+
+def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T | EngineError]:
+    """Make the calls and return what they return or raise, in their order."""
+    if len(calls) <= 1:
+        return [_made(0, call)[1] for call in calls]
+    with pool() as executor:
+        return [answer for _place, answer in executor.map(_made, range(len(calls)), calls)]
+
+
+def _made(place: int, call: Callable[[], T]) -> tuple[int, T | EngineError]:
+    try:
+        return place, call()
+    except EngineError as error:
+        return place, error
