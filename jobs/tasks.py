@@ -13,7 +13,8 @@ from jobs.operations.record import wake
 from jobs.states import ASKING_STEPS
 from oceanus_console.models import Heartbeat
 
-BUSY_SECONDS, QUIET_SECONDS = 1, 5
+# A failure is to be shown within five seconds, also when a hundred jobs fail.
+BUSY_SECONDS, QUIET_SECONDS = 1, 4
 # As the schedule says (settings.py).
 FIND_ORPHANS_SECONDS = 600
 # An operation that a worker has in hand is offered again after this; if he lives, the second one goes away at once.

@@ -13,6 +13,8 @@ from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Run, Version
 from jobs.operations import truth
+from jobs.operations.at_once import AT_A_TIME
+from jobs.operations.causes import Causes
 from jobs.operations.closing import close_all
 from jobs.states import Status
 from tests.conftest import SQL, Console
@@ -100,12 +102,24 @@ def test_one_that_cannot_be_asked_does_not_hold_up_the_others(running, endpoint,
     assert not Job.objects.exclude(status="failed").exists()
 
 
+def test_a_flink_that_has_gone_silent_is_not_asked_for_each_cause(running, endpoint, fake) -> None:
+    jobs = running(60)
+    fail(fake, jobs)
+    fake.fault(("GET", "/jobs/.*/(exceptions|checkpoints)"), "reset_before", times=None)
+    _statements, asked = look(endpoint, fake)
+    assert asked["exceptions"] <= 3 * AT_A_TIME  # a question whose connection was lost is asked again
+    assert not Job.objects.exclude(status="running").exists()
+    fake.clear_faults()
+    look(endpoint, fake)
+    assert not Job.objects.exclude(status="failed").exists()
+
+
 def test_a_click_between_the_look_and_its_writing_goes_first(console: Console, fake: FakeFlink) -> None:
     run = console.start()
     fake.fail_job(run.flink_job_id, "java.lang.ArithmeticException: / by zero")
     engine = console.endpoint.engine()
     run.endpoint = console.endpoint
-    ended = truth.settle(run, engine, engine.jobs()[run.flink_job_id], is_gone=False)
+    ended = truth.settle(run, engine, engine.jobs()[run.flink_job_id], is_gone=False, causes=Causes(engine))
     assert ended
     console.click_stop(with_snapshot=False)
     close_all([ended])

@@ -44,7 +44,7 @@ FOR_EVER = {
     "restart-strategy.fixed-delay.attempts": "1000000",
     "restart-strategy.fixed-delay.delay": "1 s",
 }
-# A quiet endpoint is looked at every 5 s; the machine may be busy.
+# A quiet endpoint is looked at every 4 s; the machine may be busy.
 TWO_TICKS_SECONDS = 12
 
 

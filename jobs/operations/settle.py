@@ -11,7 +11,8 @@ from django.utils import timezone
 from clusters.engine import Engine, JobSight, JobState, NotFound, Refused
 from clusters.flink import plain_path
 from jobs.advice import recognize
-from jobs.models import Operation, Problem, Run, Snapshot
+from jobs.models import Operation, Run, Snapshot
+from jobs.operations.causes import Causes
 from jobs.operations.ending import Ending, withdrawn
 from jobs.operations.record import Event, is_late, move, note, problem, update_job, waited_seconds
 from jobs.states import Action, Outcome, RunEnd, Step
@@ -22,12 +23,12 @@ ASK_AGAIN_SECONDS = 2.0
 ENDING_STATES = (JobState.CANCELLING, JobState.FAILING)
 
 
-def settle_start(operation: Operation, engine: Engine, sight: JobSight) -> Ending | None:
+def settle_start(operation: Operation, engine: Engine, sight: JobSight, causes: Causes) -> Ending | None:
     """Judge a start by what Flink shows."""
     run = operation.run
     assert run is not None
     if sight.state == JobState.FAILED:
-        return Ending(operation, Outcome.FAILED, failure_of(engine, run), RunEnd.FAILED)
+        return Ending(operation, Outcome.FAILED, causes.of(run), RunEnd.FAILED)
     if _is_hopeless(operation, engine, run, sight):
         return None
     started_at = sight.started_at or timezone.now()
@@ -38,10 +39,10 @@ def settle_start(operation: Operation, engine: Engine, sight: JobSight) -> Endin
     if sight.is_up and _is_restored(run, engine):
         return Ending(operation, Outcome.SUCCEEDED, started_at=started_at)
     if is_late(operation):
-        _withdraw_late(operation, engine, run)
+        _withdraw_late(operation, causes, run)
     elif sight.state == JobState.RESTARTING and not operation.job.problem_id:
         # It may still come up, so the operation goes on; but the user sees why it takes so long, and may cancel.
-        update_job(operation.job_id, problem=failure_of(engine, run))
+        update_job(operation.job_id, problem=causes.of(run))
     return None
 
 
@@ -61,23 +62,12 @@ def _is_hopeless(operation: Operation, engine: Engine, run: Run, sight: JobSight
     return True
 
 
-def _withdraw_late(operation: Operation, engine: Engine, run: Run) -> None:
-    why = operation.job.problem or failure_of(engine, run)
+def _withdraw_late(operation: Operation, causes: Causes, run: Run) -> None:
+    why = operation.job.problem or causes.of(run)
     if not why.summary:
         why = problem("start-too-slow")
     Operation.objects.filter(pk=operation.pk, ended_at=None).update(problem=why)
     move(operation, Step.WITHDRAWING, Event.TOO_LATE)
-
-
-def failure_of(engine: Engine, run: Run) -> Problem:
-    """Keep why Flink says that the job failed."""
-    try:
-        failure = engine.failure(run.flink_job_id)
-    except NotFound:
-        return problem("failed-without-cause")
-    if not failure.summary:
-        return problem("failed-without-cause")
-    return problem("flink", failure.summary, failure.trace, of=run)
 
 
 def _is_restored(run: Run, engine: Engine) -> bool:
@@ -87,7 +77,9 @@ def _is_restored(run: Run, engine: Engine) -> bool:
     return plain_path(engine.restored_from(run.flink_job_id)) == plain_path(run.restored_from.location)
 
 
-def settle_end(operation: Operation, engine: Engine, sight: JobSight | None, is_gone: bool) -> Ending | None:
+def settle_end(
+    operation: Operation, engine: Engine, sight: JobSight | None, is_gone: bool, causes: Causes
+) -> Ending | None:
     """Judge the end of a job that was asked to end; `is_gone`: missing for so long that it won't come back."""
     run = operation.run
     assert run is not None
@@ -97,7 +89,7 @@ def settle_end(operation: Operation, engine: Engine, sight: JobSight | None, is_
     if sight and sight.state == JobState.FINISHED:
         return _as_asked(operation, _end_by_stop(operation) if is_stop and operation.snapshot_id else RunEnd.FINISHED)
     if sight and sight.state == JobState.FAILED:
-        return Ending(operation, Outcome.FAILED, failure_of(engine, run), RunEnd.FAILED)
+        return Ending(operation, Outcome.FAILED, causes.of(run), RunEnd.FAILED)
     if is_late(operation):
         return Ending(operation, Outcome.FAILED, problem("end-too-slow"), event=Event.TOO_LATE)
     if sight and sight.state not in ENDING_STATES and not operation.snapshot_id:

@@ -13,10 +13,10 @@ from django.utils import timezone
 from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
 from jobs.operations.record import note, problem, update_job
-from jobs.operations.settle import failure_of
 from jobs.states import RunEnd, Status
 
 
@@ -64,12 +64,12 @@ def last_words(run: Run) -> JobSight | None:
     return JobSight(run.flink_job_id, JobState(run.flink_state), run.tasks_up, run.tasks_total)
 
 
-def settle(run: Run, engine: Engine, sight: JobSight | None, is_gone: bool) -> Closing | None:
+def settle(run: Run, engine: Engine, sight: JobSight | None, is_gone: bool, causes: Causes) -> Closing | None:
     """Bring a job without an open operation to the state that Flink shows; return how its run has ended, if it has."""
     if sight is None:
         return _settle_missing(run, engine, is_gone)
     if sight.state.is_over:
-        return _how_it_ended(run, engine, sight)
+        return _how_it_ended(run, sight, causes)
     if run.job.status != Status.RUNNING:
         # It lives though we had given it up: a submission whose answer was lost, or a JobManager that came back.
         Run.objects.filter(pk=run.pk, started_at=None).update(started_at=sight.started_at)
@@ -103,9 +103,9 @@ def loss(endpoint: FlinkEndpoint) -> Problem:
     return problem(code, cluster=endpoint.cluster.name)
 
 
-def _how_it_ended(run: Run, engine: Engine, sight: JobSight) -> Closing:
+def _how_it_ended(run: Run, sight: JobSight, causes: Causes) -> Closing:
     if sight.state == JobState.FAILED:
-        return Closing(run, RunEnd.FAILED, failure_of(engine, run))
+        return Closing(run, RunEnd.FAILED, causes.of(run))
     if sight.state == JobState.CANCELED:
         return Closing(run, RunEnd.CANCELLED, problem("cancelled-outside"))
     stopped = run.snapshots.filter(source=Snapshot.Source.STOP).exclude(state=Snapshot.State.FAILED).exists()

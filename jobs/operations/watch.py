@@ -1,7 +1,7 @@
 """The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
@@ -10,12 +10,13 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from clusters.engine import Engine, EngineError, JobSight
+from clusters.engine import Engine, EngineError, JobSight, JobState
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
 from jobs.operations.book import entries
+from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, end_all
 from jobs.operations.follow import follow, is_to_be_asked
@@ -49,6 +50,7 @@ class Look:
     def __init__(self, endpoint: FlinkEndpoint) -> None:
         self.endpoint = endpoint
         self.engine: Engine = endpoint.engine()
+        self.causes = Causes(self.engine)
         self.endings: list[Ending] = []
         self.closings: list[Closing] = []
         self.book = entries(endpoint)
@@ -82,6 +84,7 @@ class Look:
         # While Flink still knows them; they are closed below.
         over = {run: sight for run in runs if (sight := self._sight_of(run)) and sight.state.is_over}
         checkpoints.keep_last(over, self.engine)
+        self._ask_for_causes(over)
         for run in runs:
             operation = self.operations.get(run.pk)
             with subject(operation=operation.serial if operation else "", job=run.job.serial):
@@ -92,6 +95,14 @@ class Look:
         if soon := [one for one in self.operations.values() if self._may_be_over_in_a_moment(one)]:
             follow_up(self.endpoint, soon)
         self._keep_checkpoints()
+
+    def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
+        """Ask for them together, of all that will be judged as failed."""
+        failed = [run for run, sight in over.items() if sight.state == JobState.FAILED]
+        steps = {run: one.step for run in failed if (one := self.operations.get(run.pk))}
+        self.causes.ask(
+            [run.flink_job_id for run in failed if steps.get(run, Step.ENDING) in (Step.STARTING, Step.ENDING)]
+        )
 
     def _may_be_over_in_a_moment(self, operation: Operation) -> bool:
         """Tell whether it is worth another look before the next tick: not for one that has been taking its time."""
@@ -142,18 +153,18 @@ class Look:
             for snapshot in (one for one in snapshots if is_to_be_asked(one, operation, sight)):
                 follow(snapshot, self.engine, sight, operation, is_gone)
         if operation is None:
-            if closing := truth.settle(run, self.engine, sight, is_gone):
+            if closing := truth.settle(run, self.engine, sight, is_gone, self.causes):
                 self.closings.append(closing)
         elif operation.step in WATCHED_STEPS and (ending := self._judge(operation, sight, is_gone)):
             self.endings.append(ending)
 
     def _judge(self, operation: Operation, sight: JobSight | None, is_gone: bool) -> Ending | None:
         if operation.step == Step.ENDING:
-            return settle_end(operation, self.engine, sight, is_gone)
+            return settle_end(operation, self.engine, sight, is_gone, self.causes)
         if operation.step == Step.SNAPSHOTTING:
             return settle_snapshot(operation, self.engine, sight)
         if sight:
-            return settle_start(operation, self.engine, sight)
+            return settle_start(operation, self.engine, sight, self.causes)
         if is_gone:
             return Ending(operation, Outcome.FAILED, truth.loss(self.endpoint), RunEnd.LOST)
         return None

@@ -1,0 +1,46 @@
+"""Why jobs failed, as Flink tells it: asked of many jobs at a time, before each of them is judged."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from clusters.engine import Engine, EngineError, Failure, NotFound, Unanswered, Unreachable
+from jobs.models import Problem, Run
+from jobs.operations.at_once import AT_A_TIME, all_at_once
+from jobs.operations.record import problem
+
+
+class Causes:
+    """What one look learns of failures. Of whom it was not asked beforehand, it asks when it is to tell."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._told: dict[str, Failure | EngineError] = {}
+
+    def ask(self, job_ids: Sequence[str]) -> None:
+        """Ask Flink for the causes of these failures; what goes wrong with one is raised when that one is to be told."""
+        for first in range(0, len(job_ids), AT_A_TIME):
+            some = job_ids[first : first + AT_A_TIME]
+            answers = all_at_once([partial(self._engine.failure, job_id) for job_id in some])
+            self._told |= zip(some, answers, strict=True)
+            silence = [answer for answer in answers if isinstance(answer, Unreachable | Unanswered)]
+            if len(silence) == len(answers):
+                # There will be none for the others, and each would take its time: all of them wait for the next look.
+                self._told |= dict.fromkeys(job_ids[first + AT_A_TIME :], silence[0])
+                break
+
+    def of(self, run: Run) -> Problem:
+        """Keep why Flink says that the job failed. Raise EngineError when it does not say."""
+        told = self._told.get(run.flink_job_id)
+        try:
+            failure = self._engine.failure(run.flink_job_id) if told is None else _answered(told)
+        except NotFound:
+            return problem("failed-without-cause")
+        if not failure.summary:
+            return problem("failed-without-cause")
+        return problem("flink", failure.summary, failure.trace, of=run)
+
+
+def _answered(told: Failure | EngineError) -> Failure:
+    if isinstance(told, EngineError):
+        raise told
+    return told
