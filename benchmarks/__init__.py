@@ -13,13 +13,18 @@ server that `./oceanus up` starts.
     poll            what an open list asks every two seconds, against the list itself
     watch           1,000 running jobs on ten fake Flinks: processor time of worker and beat, requests, how old a status is, and
                     how soon 100 jobs that fail at once are shown so with their causes
+    browsers        200 open lists that ask for what is new, while batches start and stop the 100 jobs that they show
+    start           one job on the real Flink, from the click until its page shows it running, against the bare requests
+    batch-run, batch-stop, batch-cancel
+                    100 jobs on the real Flink, from the click until the record says so, against eight threads that send the
+                    same requests to the same Flink
     batch-accept    the click that asks for a batch of 1,000 jobs: seconds and SQL statements
     copy            copies of 1,000 jobs, against the bare bulk INSERTs of as many rows
     footprint       what `up` takes: memory without Flink, time to start, and whether the web server grows under load
 
 Where to look: ground.py (database, broker, web server), rows.py (what fills the database), measure.py (taking turns, and the
-page of results), job_list.py, watching.py (with many_flinks.py), batches.py and footprint.py
-(the benchmarks).
+page of results), job_list.py, watching.py (with many_flinks.py), browsers.py, real_flink.py (with raw_flink.py), batches.py and
+footprint.py (the benchmarks).
 """
 
 ROWS = 50  # on a page, of both lists

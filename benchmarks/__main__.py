@@ -16,6 +16,7 @@ NAMES = (
     "list",
     "poll",
     "watch",
+    "browsers",
     "start",
     "batch-run",
     "batch-stop",
@@ -31,7 +32,9 @@ parser.add_argument("--sizes", default="100,10000,100000", help="how many jobs l
 parser.add_argument("--count", type=int, default=1000, help="how many jobs a batch has (default: 1000)")
 parser.add_argument("--turns", type=int, default=15, help="how often each is measured (default: 15)")
 parser.add_argument("--seconds", type=float, default=3.0, help="how long many people poll at once (default: 3)")
-parser.add_argument("--watch-seconds", type=float, default=20.0, help="how long each part of watch takes (default: 20)")
+parser.add_argument(
+    "--watch-seconds", type=float, default=20.0, help="how long browsers, and each part of watch, takes (default: 20)"
+)
 parser.add_argument(
     "--load-seconds",
     type=float,

@@ -8,6 +8,7 @@ from django.db import connection
 
 from benchmarks import real_flink
 from benchmarks.batches import bench_accept, bench_copy
+from benchmarks.browsers import bench_browsers
 from benchmarks.footprint import bench_footprint
 from benchmarks.ground import web_server
 from benchmarks.job_list import PEOPLE, bench_list, bench_poll
@@ -39,6 +40,8 @@ def measure_all(
         _lists(page, names, spaces, user, sizes, turns, seconds)
     if "footprint" in names:
         bench_footprint(page, load_seconds)
+    if "browsers" in names:
+        bench_browsers(page, user, watch_seconds)
     if "watch" in names:
         bench_watch(page, user, count, turns, watch_seconds)
     if on_flink := set(real_flink.NAMES) & set(names):
