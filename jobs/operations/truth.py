@@ -13,6 +13,7 @@ from django.utils import timezone
 from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
+from jobs.operations.book import Entry
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
@@ -26,29 +27,24 @@ def patience_with(endpoint: FlinkEndpoint) -> timedelta:
     return timedelta(seconds=settings.LOST_AFTER_WITHOUT_HA_SECONDS if without else settings.LOST_AFTER_SECONDS)
 
 
-def remember(runs: Sequence[Run], sights: Mapping[str, JobSight]) -> None:
+def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
     """Keep what Flink shows of these runs, where it is new; by one statement for all of which it shows the same."""
-    news: dict[tuple[Any, ...], list[Run]] = {}
+    news: dict[tuple[Any, ...], list[int]] = {}
     now = timezone.now()
-    for run in runs:
-        seen = _as_seen(run, sights.get(run.flink_job_id), now)
-        if seen != tuple(getattr(run, name) for name in SEEN):
-            news.setdefault(seen, []).append(run)
+    for entry in book:
+        seen = _as_seen(entry, sights.get(entry.flink_job_id), now)
+        if seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
+            news.setdefault(seen, []).append(entry.pk)
     for seen, changed in news.items():
-        Run.objects.filter(pk__in=[run.pk for run in changed]).update(**dict(zip(SEEN, seen, strict=True)))
-        for run in changed:
-            for name, value in zip(SEEN, seen, strict=True):
-                setattr(run, name, value)
+        values = dict(zip(("flink_state", "tasks_up", "tasks_total", "missing_since"), seen, strict=True))
+        Run.objects.filter(pk__in=changed, ended_at=None).update(**values)
     if news:
         Job.objects.filter(runs__in=list(chain(*news.values()))).update(changed_at=Now())
 
 
-SEEN = ("flink_state", "tasks_up", "tasks_total", "missing_since")
-
-
-def _as_seen(run: Run, sight: JobSight | None, now: datetime) -> tuple[Any, ...]:
+def _as_seen(entry: Entry, sight: JobSight | None, now: datetime) -> tuple[Any, ...]:
     if sight is None:
-        return run.flink_state, run.tasks_up, run.tasks_total, run.missing_since or now
+        return entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since or now
     return str(sight.state), sight.tasks_up, sight.tasks_total, None
 
 

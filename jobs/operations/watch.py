@@ -1,7 +1,7 @@
 """The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
@@ -15,13 +15,13 @@ from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
-from jobs.operations.book import entries
+from jobs.operations.book import Entry, entries
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, end_all
 from jobs.operations.follow import follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem
-from jobs.operations.settle import settle_end, settle_snapshot, settle_start
+from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,9 @@ class Look:
         self.endings: list[Ending] = []
         self.closings: list[Closing] = []
         self.book = entries(endpoint)
-        self.operations = self._open_operations() if any(entry.action for entry in self.book) else {}
+        # In few words, of all that are open; whole ones follow of those that may have to be judged.
+        self.waiting = self._waiting() if any(entry.action for entry in self.book) else {}
+        self.operations: dict[int | None, Operation] = {}
         self.snapshots: dict[int, list[Snapshot]] = {}
         creating = Snapshot.objects.filter(
             state=Snapshot.State.CREATING, run__endpoint=endpoint, asked_at__isnull=False
@@ -63,14 +65,24 @@ class Look:
         pks = list(creating.values_list("pk", flat=True))
         for one in Snapshot.objects.filter(pk__in=pks).select_related("run") if pks else []:
             self.snapshots.setdefault(one.run_id, []).append(one)
-            operation = self.operations.get(one.run_id)
-            if operation and operation.snapshot_id == one.pk:
-                operation.snapshot = one  # what is found out about the one is known of the other
 
-    def _open_operations(self) -> dict[int | None, Operation]:
-        waiting = Operation.objects.filter(ended_at=None, run__endpoint=self.endpoint)
+    def _waiting(self) -> dict[int | None, Operation]:
+        fields = ("run", "job", "batch", "snapshot", "action", "step", "deadline_at", "look_at")
+        return {
+            one.run_id: one
+            for one in Operation.objects.filter(ended_at=None, run__endpoint=self.endpoint).only(*fields)
+        }
+
+    def _bring_operations(self, runs: Collection[int]) -> None:
+        """Fetch the open operations of these runs as a whole, as far as they stand where they stood before we asked Flink."""
         brought = ("job__problem", "problem", "snapshot__run", "run__restored_from", "run__endpoint__cluster")
-        return {one.run_id: one for one in waiting.select_related(*brought)}
+        found = Operation.objects.filter(run__in=runs, ended_at=None).select_related(*brought)
+        before = {one.pk: one.step for one in self.waiting.values()}
+        self.operations = {one.run_id: one for one in found if before.get(one.pk) == one.step}
+        for snapshot in chain(*self.snapshots.values()):
+            operation = self.operations.get(snapshot.run_id)
+            if operation and operation.snapshot_id == snapshot.pk:
+                operation.snapshot = snapshot  # what is found out about the one is known of the other
 
     def take(self) -> None:
         try:
@@ -79,8 +91,8 @@ class Look:
             self._unreachable(error.summary)
             return
         self._reached()
+        truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
-        truth.remember(runs, self.sights)
         # While Flink still knows them; they are closed below.
         over = {run: sight for run in runs if (sight := self._sight_of(run)) and sight.state.is_over}
         checkpoints.keep_last(over, self.engine)
@@ -92,7 +104,7 @@ class Look:
         self._end()
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
-        if soon := [one for one in self.operations.values() if self._may_be_over_in_a_moment(one)]:
+        if soon := [one for one in self.waiting.values() if self._may_be_over_in_a_moment(one)]:
             follow_up(self.endpoint, soon)
         self._keep_checkpoints()
 
@@ -112,23 +124,35 @@ class Look:
         return since < timedelta(seconds=FOLLOWED_UP_SECONDS)
 
     def _with_news(self) -> list[Run]:
-        """Return the runs of which Flink shows something new, or for which somebody waits."""
-        pks = [
-            entry.pk
-            for entry in self.book
-            if not entry.is_as_shown(self.sights.get(entry.flink_job_id))
-            or entry.pk in self.operations
-            or entry.pk in self.snapshots
-        ]
+        """Return the runs that have to be judged: of which Flink shows something new, or for which somebody waits."""
+        pks = [entry.pk for entry in self.book if self._has_to_be_judged(entry)]
         if not pks:
             return []
+        if self.waiting:
+            self._bring_operations(pks)
         runs = list(Run.objects.filter(pk__in=pks, ended_at=None).select_related("job", "version"))
         for run in runs:
             run.endpoint, run.version.job = self.endpoint, run.job
-        return [run for run in runs if not self._is_being_submitted(run)]
+        return [run for run in runs if (run.pk in self.waiting) == (run.pk in self.operations)]
 
-    def _is_being_submitted(self, run: Run) -> bool:
-        operation = self.operations.get(run.pk)
+    def _has_to_be_judged(self, entry: Entry) -> bool:
+        sight, operation = self.sights.get(entry.flink_job_id), self.waiting.get(entry.pk)
+        if operation is None:
+            return not entry.is_as_shown(sight) or entry.pk in self.snapshots
+        if operation.step in ASKING_STEPS:
+            return False
+        if sight is None or sight.state.is_over or is_late(operation):
+            return True
+        if operation.step == Step.STARTING:
+            return sight.is_up or sight.state == JobState.RESTARTING
+        if operation.step == Step.ENDING:
+            return sight.state not in ENDING_STATES
+        snapshots = self.snapshots.get(entry.pk, [])
+        # Without one it was settled since, or was never asked for.
+        return not snapshots or any(is_to_be_asked(one, operation, sight) for one in snapshots)
+
+    def _is_being_submitted(self, run: int) -> bool:
+        operation = self.waiting.get(run)
         return operation is not None and operation.step == Step.SUBMITTING
 
     def _sight_of(self, run: Run) -> JobSight | None:
@@ -193,7 +217,7 @@ class Look:
             for entry in self.book
             if entry.may_have_checkpoint and (sight := sights.get(entry.flink_job_id)) and sight.is_up
         ]
-        count = CHECKPOINTS_A_BUSY_LOOK if self.operations else CHECKPOINTS_A_LOOK
+        count = CHECKPOINTS_A_BUSY_LOOK if self.waiting else CHECKPOINTS_A_LOOK
         checkpoints.keep_newest(checkpoints.some_of(due, count), self.engine)
 
     def _reached(self) -> None:
@@ -229,6 +253,7 @@ class Look:
         if not self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
         name = self.endpoint.cluster.name
+        self._bring_operations([one.run_id for one in self.waiting.values() if one.run_id and is_late(one)])
         for one in self.operations.values():
             if one.step in WATCHED_STEPS and is_late(one):
                 why = problem("cluster-unreachable", reason, cluster=name)
