@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
-from jobs.sql import pieces
+from jobs.pieces import pieces
 
 MASK = "******"
 # A shorter one is masked where it stands; looked for in other texts, it would hide half of them.

@@ -3,7 +3,6 @@
 Flink has one string quote ('), doubled inside; backticks quote names; comments are -- and /* */, hints /*+ */.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,13 +19,6 @@ class FlinkTokenizer(Tokenizer):
     COMMENTS = ["--", ("/*", "*/")]
     # The base class reads what follows these words as one opaque string; we want tokens.
     COMMANDS = set()
-
-
-PIECE = re.compile(
-    r"(?P<string>'(?:[^']|'')*+(?:'|\Z))|(?P<name>`(?:[^`]|``)*+(?:`|\Z))"
-    r"|(?P<comment>--[^\n]*|/\*(?!\+).*?(?:\*/|\Z))|(?P<code>(?:[^'`/-]++|-(?!-)|/(?!\*)|/\*\+)+)",
-    re.DOTALL,
-)
 
 
 class ScriptError(ValueError):
@@ -48,12 +40,6 @@ def split(script: str) -> list[Statement]:
     if not any(one.kind == "insert" for one in statements):
         raise ScriptError("script-no-insert", statements[-1].line)
     return statements
-
-
-def pieces(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the kind (string, name, comment or code) and text of each piece; together they are `text`, whatever it is."""
-    for found in PIECE.finditer(text):
-        yield str(found.lastgroup), found[0]
 
 
 def settings_of(statements: list[Statement]) -> dict[str, str]:

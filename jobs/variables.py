@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from clusters.engine import Statement
-from jobs.sql import ScriptError, pieces, split
+from jobs.pieces import pieces
+from jobs.sql import ScriptError, split
 from workspaces.models import Variable
 from workspaces.sealed import Unreadable
 from workspaces.variables import REFERENCE

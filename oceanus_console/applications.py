@@ -18,16 +18,9 @@ def web_command(bind: str, application: str = "oceanus_console.wsgi") -> Sequenc
 
 
 def worker_command() -> Sequence[str]:
-    """Return how to run a worker. Threads: steps wait for Flink most of the time, and each of them ends soon.
-
-    So many that a Flink that hangs holds up no other; a thread that is not needed is not begun.
-    """
-    return [*_celery(), "worker", "-P", "threads", "-c", "32", "--without-gossip", "--without-mingle"]
+    """Return how to run a worker, from this directory."""
+    return [sys.executable, "-m", "oceanus_console.worker"]
 
 
 def beat_command() -> Sequence[str]:
-    return [*_celery(), "beat", "--pidfile", ""]
-
-
-def _celery() -> Sequence[str]:
-    return [sys.executable, "-m", "celery", "--quiet", "--workdir", str(ROOT), "-A", "oceanus_console"]
+    return [sys.executable, "-m", "oceanus_console.beat"]

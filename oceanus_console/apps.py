@@ -2,6 +2,7 @@ from django.apps import AppConfig
 from django.core.checks import Tags, register
 
 from oceanus_console import checks
+from oceanus_console.celery import app
 
 
 class ConsoleConfig(AppConfig):
@@ -9,6 +10,7 @@ class ConsoleConfig(AppConfig):
     verbose_name = "Oceanus Console"
 
     def ready(self) -> None:
+        app.set_default()  # every thread that wakes up a task by its name does it through this one
         register(checks.numbers, Tags.security)
         register(checks.log_format)
         register(checks.debug_in_public, Tags.security)

@@ -8,7 +8,9 @@ from typing import Any
 from celery import Celery
 from celery.beat import Scheduler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
-from django.apps import apps
+from celery.signals import setup_logging
+
+from oceanus_console import heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
 # The embedded console may run as root (in a container, say), and its broker is reached over a private socket.
@@ -23,6 +25,11 @@ app.autodiscover_tasks()
 HEARTBEAT_SECONDS = 2.0
 
 
+@setup_logging.connect
+def leave_logging(**_told: Any) -> None:
+    """Let logging be as settings.py says; Celery by itself would put the level of its command line over OCEANUS_LOG_LEVEL."""
+
+
 class BeatingScheduler(Scheduler):
     """Keep the schedule in memory (it is constant), and record every 2 s that beat is there."""
 
@@ -32,5 +39,5 @@ class BeatingScheduler(Scheduler):
         seconds: float = super().tick(*args, **kwargs)
         if time.monotonic() - self.recorded_at >= HEARTBEAT_SECONDS:
             self.recorded_at = time.monotonic()
-            apps.get_model("oceanus_console", "Heartbeat").record("beat")
+            heartbeat.record("beat")
         return min(seconds, HEARTBEAT_SECONDS)

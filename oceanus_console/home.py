@@ -16,7 +16,7 @@ PORTS = range(20000, 30000)
 
 
 class InUse(Exception):
-    """Say that another console runs on this home."""
+    """Say that another console runs on this home, or something else on its port."""
 
 
 def make_passable(directory: Path) -> None:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 from axes.models import AccessAttempt
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection, models
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-logger = logging.getLogger(__name__)
 
 
 class Heartbeat(models.Model):
@@ -21,21 +18,6 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at:%Y-%m-%d %H:%M:%S}"
-
-    @classmethod
-    def record(cls, name: str) -> None:
-        """Say that the process is there. Without a database it says so in the log only: the next beat tries again."""
-        try:
-            close_old_connections()
-            Heartbeat.objects.bulk_create(
-                [Heartbeat(name=name, at=timezone.now())],
-                update_conflicts=True,
-                unique_fields=["name"],
-                update_fields=["at"],
-            )
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("The heartbeat of %s was not recorded: %s", name, error)
-            connection.close()
 
     @property
     def is_fresh(self) -> bool:

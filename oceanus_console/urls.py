@@ -5,6 +5,8 @@ from oceanus_console import sign_in
 from oceanus_console.health import healthz, livez, readyz
 from oceanus_console.metrics.page import metrics
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("workspaces.urls")),
     path("", include("clusters.urls")),

@@ -1,8 +1,10 @@
+import gc
 import os
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+from django.urls import reverse
 
 from oceanus_console.charset import only_utf_8
 
@@ -11,3 +13,7 @@ if settings.SECRET_KEY == settings.DEFAULT_SECRET_KEY and not settings.DEBUG:
     # Everybody knows it, and could sign himself a session.
     raise ImproperlyConfigured("Set OCEANUS_SECRET_KEY to a long random text; ./oceanus up makes one by itself.")
 application = only_utf_8(get_wsgi_application())
+# Load all pages now: gunicorn --preload forks its workers after this, and they share what they don't touch.
+reverse("login")
+gc.collect()
+gc.freeze()

@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from oceanus_console.management.commands.up import hosts_of
 from oceanus_console.this_machine import own_hosts
+from oceanus_console.up import hosts_of
 
 PRODUCTION = {
     "OCEANUS_HTTPS": "true",

@@ -41,7 +41,7 @@ class Console:
         self.process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
-        return [sys.executable, str(settings.BASE_DIR / "manage.py"), "up", "--port", str(self.port)]
+        return [sys.executable, "-m", "oceanus_console.up", "--port", str(self.port)]
 
     def environment(self) -> dict[str, str]:
         ours = {"DATABASE_URL", "CELERY_BROKER_URL"}

@@ -16,7 +16,8 @@ from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.advice import explain
 from jobs.models import Draft, Job
-from jobs.sql import ScriptError, pieces, split
+from jobs.pieces import pieces
+from jobs.sql import ScriptError, split
 from jobs.variables import Values, VariableError, options_of, statements_of
 from tests.conftest import SQL, Console
 from tests.fake_flink import FakeFlink

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from clusters.models import FlinkEndpoint
+from oceanus_console.applications import beat_command, worker_command
 from oceanus_console.models import Heartbeat
 from tests.until import until
 
@@ -33,16 +33,14 @@ def running_worker(workers: int = 1, beats: int = 1) -> Iterator[Crew]:
         "OCEANUS_SQL_RUNNER_JAR": str(settings.SQL_RUNNER_JAR),
         "OCEANUS_LOG_LEVEL": "WARNING",
     }
-    celery = [sys.executable, "-m", "celery", "-A", "oceanus_console"]
-    quiet = ["--loglevel", "WARNING"]
-    work = [*celery, "worker", "-P", "threads", "-c", "4", "--without-gossip", *quiet]
+    work = [*worker_command(), "--concurrency", "4"]
     crew = Crew()
     try:
         for number in range(workers):
-            crew.workers.append(subprocess.Popen([*work, "-n", f"worker{number}@%h"], env=environment))
+            crew.workers.append(subprocess.Popen([*work, "--name", f"worker{number}"], env=environment))
         for number in range(beats):
             time.sleep(0.5 * number)  # half a tick: those of different machines aren't in step either
-            crew.beats.append(subprocess.Popen([*celery, "beat", "--pidfile", "", *quiet], env=environment))
+            crew.beats.append(subprocess.Popen(list(beat_command()), env=environment))
         until(lambda: Heartbeat.objects.filter(name__in=["worker", "beat"]).count() == 2, "worker and beat live")
         if workers > 1:
             until(lambda: len(current_app.control.ping(timeout=0.5)) == workers, "all workers live")

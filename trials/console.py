@@ -42,10 +42,16 @@ class Console:
         ours = {"DATABASE_URL", "CELERY_BROKER_URL"}
         environment = {key: value for key, value in os.environ.items() if key not in ours}
         environment |= {"OCEANUS_HOME": str(self.home), **DEADLINES}
-        command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(self.port)]
+        command = [sys.executable, "-m", "oceanus_console.up", "--port", str(self.port)]
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd=ROOT,
             )
 
     def stop(self) -> None:

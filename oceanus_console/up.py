@@ -1,3 +1,5 @@
+"""`python -m oceanus_console.up`: start the console with all that it needs, and keep it running until Ctrl-C. No models in here."""
+
 import http.client
 import io
 import json
@@ -12,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import get_commands
-from django.core.management.base import BaseCommand, CommandError
 
 from clusters.local import LocalFlink
 from oceanus_console import embedded
@@ -25,35 +25,31 @@ from oceanus_console.this_machine import bracketed, own_hosts
 HEALTHY_WITHIN_SECONDS = 120
 
 
-class Command(BaseCommand):
-    help = "Start the console with all that it needs, and keep it running until Ctrl-C."
-    requires_system_checks = []
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-        parser.add_argument("--port", type=int, default=8000, help="port of the console (default: 8000)")
-
-    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        os.umask(0o077)
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(
-                errors="replace"
-            )  # a terminal without the frame's letters must show the password still
-        home = Home(settings.HOME)
-        try:
-            with home.ours():
-                await_free(host, port)
-                Console(home, host, port).run()
-        except (InUse, Failed, embedded.NotInstalled) as error:
-            raise CommandError(str(error)) from None
+def main() -> None:
+    parser = ArgumentParser(prog="./oceanus up", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="port of the console (default: 8000)")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
+    os.umask(0o077)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal without the frame's letters must show the password still.
+        sys.stdout.reconfigure(errors="replace")
+    home = Home(settings.HOME)
+    try:
+        with home.ours():
+            await_free(options.host, options.port)
+            Console(home, options.host, options.port).run()
+    except (InUse, Failed, embedded.NotInstalled) as error:
+        sys.exit(str(error))
 
 
 def await_free(host: str, port: int) -> None:
-    """Wait a moment for the last console's web server to be gone. Raise CommandError if the port stays taken."""
+    """Wait a moment for the last console's web server to be gone. Raise InUse if the port stays taken."""
     deadline = time.monotonic() + 6
     while not is_free(host, port):
         if time.monotonic() > deadline:
-            raise CommandError(f"Port {port} on {host} is in use. Stop what uses it, or choose another with --port.")
+            raise InUse(f"Port {port} on {host} is in use. Stop what uses it, or choose another with --port.")
         time.sleep(0.2)
 
 
@@ -119,6 +115,9 @@ class Console:
             # Our own question for the health comes to 127.0.0.1.
             "OCEANUS_ALLOWED_HOSTS": ",".join([*hosts, "localhost", "127.0.0.1", "[::1]", ".localhost"]),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(settings.BASE_DIR),
+            # Else glibc gives each thread a heap of its own, which keeps what it once needed.
+            "MALLOC_ARENA_MAX": "2",
         }
 
     def _applications(self, environment: Mapping[str, str], database: list[str]) -> list[Child]:
@@ -134,18 +133,15 @@ class Console:
             "worker": worker_command(),
             "beat": beat_command(),
         }
-        if "load_sample" not in get_commands():
-            del commands["sample"]
-        tasks = {"migrate": database, "sample": ["migrate"]}
         # The web server answers when there is somebody who can sign in.
-        first = {"web": ["sample"]} if "sample" in commands else {}
+        needs = {"migrate": database, "sample": ["migrate"], "web": ["sample"]}
         children = [
             Child(
                 name=name,
                 command=lambda command=command: command,  # type: ignore[misc]
                 env=environment,
-                needs=(tasks | first).get(name, ["migrate"]),
-                once=name in tasks,
+                needs=needs.get(name, ["migrate"]),
+                once=name in ("migrate", "sample"),
                 is_ready=(lambda: self._health() is not None) if name == "web" else None,
                 stage=30,
                 orphan_signal=signal.SIGTERM if name == "web" else signal.SIGKILL,
@@ -201,3 +197,7 @@ class Console:
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self.started_at:.0f} s"
+
+
+if __name__ == "__main__":
+    main()

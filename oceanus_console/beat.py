@@ -1,0 +1,24 @@
+"""`python -m oceanus_console.beat`: wake up what is due by the schedule. It knows names of tasks; neither them nor any model."""
+
+from logging.config import dictConfig
+
+from celery.apps.beat import Beat
+from django.conf import settings
+
+from oceanus_console.celery import app
+
+
+class NamesOnly(Beat):
+    """Celery's beat, without the modules that hold the tasks."""
+
+    def init_loader(self) -> None:
+        app.finalize()
+
+
+def main() -> None:
+    dictConfig(settings.LOGGING)
+    NamesOnly(app=app, quiet=True).run()
+
+
+if __name__ == "__main__":
+    main()
