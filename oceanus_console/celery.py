@@ -10,7 +10,7 @@ from celery.beat import Scheduler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging
 
-from oceanus_console import heartbeat
+from oceanus_console.heartbeat import record_heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
 # The embedded console may run as root (in a container, say), and its broker is reached over a private socket.
@@ -39,5 +39,5 @@ class BeatingScheduler(Scheduler):
         seconds: float = super().tick(*args, **kwargs)
         if time.monotonic() - self.recorded_at >= HEARTBEAT_SECONDS:
             self.recorded_at = time.monotonic()
-            heartbeat.record("beat")
+            record_heartbeat("beat")
         return min(seconds, HEARTBEAT_SECONDS)

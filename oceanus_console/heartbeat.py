@@ -13,7 +13,7 @@ RECORDED = """
 """
 
 
-def record(name: str) -> None:
+def record_heartbeat(name: str) -> None:
     """Say that the process is there. Without a database it says so in the log only: the next beat tries again."""
     try:
         close_old_connections()

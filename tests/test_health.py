@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from clusters.models import Cluster, FlinkEndpoint
-from oceanus_console import heartbeat
+from oceanus_console.heartbeat import record_heartbeat
 from oceanus_console.models import Heartbeat
 
 # The checks look from threads of their own, so the rows must be committed.
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def alive() -> None:
     for name in ("worker", "beat"):
-        heartbeat.record(name)
+        record_heartbeat(name)
 
 
 @pytest.fixture
@@ -95,9 +95,9 @@ def test_it_is_for_reading(client: Client) -> None:
 
 
 def test_a_heartbeat_moves_on() -> None:
-    heartbeat.record("worker")
+    record_heartbeat("worker")
     first = Heartbeat.objects.get(name="worker").at
-    heartbeat.record("worker")
+    record_heartbeat("worker")
     assert Heartbeat.objects.get(name="worker").at > first
 
 
