@@ -211,7 +211,7 @@ def test_one_that_fails_unexpectedly_fails_alone(alice, workspace, cluster, endp
     assert [item.state for item in items] == ["succeeded"] * 4 + ["failed"] + ["succeeded"] * 2
     assert items[4].reasons["en"].startswith("An internal error")
     assert Job.objects.filter(name__contains="_20").count() == 6
-    assert f"Could not begin item {items[4].pk} of batch {batch.serial}" in caplog.text
+    assert f"Could not begin item {items[4].position} of batch {batch.serial}" in caplog.text
 
 
 # --- who comes in between ---

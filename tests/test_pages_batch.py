@@ -322,7 +322,7 @@ def test_the_page_and_the_poll_cost_the_same_for_many(
     with django_assert_num_queries(9):
         page = client.get(f"/batches/{batch.serial}/")
     rows = page.context["rows"]
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         client.get(f"/batches/{batch.serial}/poll/", {"seen": "x", "rows": rows})
 
 

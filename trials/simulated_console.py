@@ -219,7 +219,7 @@ def in_place_of_the_real_one(console: SimulatedConsole) -> Iterator[None]:
         patch.object(record, "FOLLOW_UP_SECONDS", 1.0),
         patch.object(record, "FOLLOW_UP_CLICK_SECONDS", 1.0),
         # It would take the trial's transaction for one that somebody forgot.
-        patch("oceanus_console.models.close_old_connections"),
+        patch("oceanus_console.heartbeat.close_old_connections"),
         patch.object(FlinkEngine, "_send", request),
         patch.object(at_once, "pool", InOneThread),
     ):

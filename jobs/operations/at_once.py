@@ -17,13 +17,13 @@ def pool() -> Executor:
     return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="flink")
 
 
-def in_waves(calls: Sequence[Callable[[], T]]) -> Iterator[list[tuple[int, T | EngineError]]]:
+def in_waves(calls: Sequence[Callable[[], T]]) -> Iterator[list[tuple[int, T | Exception]]]:
     """Make the calls, and yield what they return or raise as it comes, each with the call's place in the sequence."""
     if len(calls) == 1:
         yield [_made(0, calls[0])]
         return
     with pool() as executor:
-        under_way: set[Future[tuple[int, T | EngineError]]] = {
+        under_way: set[Future[tuple[int, T | Exception]]] = {
             executor.submit(_made, place, call) for place, call in enumerate(calls)
         }
         while under_way:
@@ -32,16 +32,23 @@ def in_waves(calls: Sequence[Callable[[], T]]) -> Iterator[list[tuple[int, T | E
             yield [one.result() for one in done | more]
 
 
-def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T | EngineError]:
-    """Make the calls and return what they return or raise, in their order."""
-    if len(calls) <= 1:
-        return [_made(0, call)[1] for call in calls]
-    with pool() as executor:
-        return [answer for _place, answer in executor.map(_made, range(len(calls)), calls)]
-
-
-def _made(place: int, call: Callable[[], T]) -> tuple[int, T | EngineError]:
+def _made(place: int, call: Callable[[], T]) -> tuple[int, T | Exception]:
     try:
         return place, call()
-    except EngineError as error:
+    except Exception as error:
         return place, error
+
+
+def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T | EngineError]:
+    """Make the calls and return what they return, or the engine's errors, in their order."""
+    if len(calls) <= 1:
+        return [_answer(call) for call in calls]
+    with pool() as executor:
+        return list(executor.map(_answer, calls))
+
+
+def _answer(call: Callable[[], T]) -> T | EngineError:
+    try:
+        return call()
+    except EngineError as error:
+        return error

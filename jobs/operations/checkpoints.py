@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState, Unanswered, Unreachable
+from jobs.log_records import subject
 from jobs.models import Job, Run, Snapshot
 from jobs.operations.at_once import all_at_once
 from jobs.operations.disk import Found, newest_checkpoint, size_on_disk
@@ -70,7 +71,8 @@ def keep_newest(runs: Sequence[Run], engine: Engine) -> None:
         answers = all_at_once([partial(engine.newest_checkpoint, run.flink_job_id) for run in some])
         for run, answer in zip(some, answers, strict=True):
             if isinstance(answer, EngineError):
-                log.warning("No answer about checkpoints of %s: %s", run, answer.summary)
+                with subject(job=run.job.serial):
+                    log.warning("No answer about checkpoints of %s: %s", run, answer.summary)
             else:
                 found[run.pk] = answer
         if any(isinstance(answer, Unreachable | Unanswered) for answer in answers):

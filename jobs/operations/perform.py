@@ -57,7 +57,7 @@ def _perform(operations: Sequence[Operation]) -> None:
         return
     for_the_first_time = _write_down(asks)
     for wave in in_waves([one.send for one in asks]):
-        answered = [(asks[place], said if isinstance(said, EngineError) else None) for place, said in wave]
+        answered = [(asks[place], said if isinstance(said, Exception) else None) for place, said in wave]
         _settle(answered, for_the_first_time)
 
 
@@ -113,7 +113,7 @@ def _take_back(one: Ask) -> None:
         Snapshot.objects.filter(operations=one.operation).update(asked_at=None)
 
 
-def _settle(answered: Sequence[tuple[Ask, EngineError | None]], for_the_first_time: set[int]) -> None:
+def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time: set[int]) -> None:
     """Write down what came of requests: together where it is the same."""
     taken: dict[tuple[Step, Taken], list[Operation]] = defaultdict(list)
     for one, error in answered:
@@ -127,11 +127,13 @@ def _settle(answered: Sequence[tuple[Ask, EngineError | None]], for_the_first_ti
             hand_over_all(operations, step, event, detail)
 
 
-def _judge(one: Ask, error: EngineError | None, for_the_first_time: set[int]) -> Taken | None:
+def _judge(one: Ask, error: Exception | None, for_the_first_time: set[int]) -> Taken | None:
     if error is None:
         return Event.ACCEPTED, ""
     if isinstance(error, Unreachable):
         if one.operation.pk in for_the_first_time:
             _take_back(one)
         raise error
+    if not isinstance(error, EngineError):
+        raise error  # a fault of ours, before or after the request
     return one.judge(error)

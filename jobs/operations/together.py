@@ -48,7 +48,9 @@ def begin_together(batch: Batch, items: Sequence[int]) -> int:
             for part in (items[:half], items[half:]):
                 begin_together(batch, part)
         else:
-            log.exception("Could not begin item %s of batch %s", items[0], batch.serial)
+            item = BatchItem.objects.select_related("job").get(pk=items[0])
+            with subject(batch=batch.serial, job=item.job.serial):
+                log.exception("Could not begin item %s of batch %s", item.position, batch.serial)
             with transaction.atomic():
                 why = Refusal(_("An internal error; the log of the worker tells more."))
                 _settle(dict.fromkeys(_claim(items).values(), why), State.FAILED)
