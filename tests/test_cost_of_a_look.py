@@ -86,8 +86,8 @@ def test_jobs_that_fail_at_once_are_asked_for_their_causes_and_nobody_else(runni
     failed = Job.objects.filter(status=Status.FAILED).select_related("problem", "current_run")
     assert {job.problem.summary for job in failed} == {f"ArithmeticException: {job.name}" for job in jobs[:40]}
     assert all(job.current_run.end == "failed" and job.recover_at for job in failed)
-    # Of each: which secrets its words may not repeat, and the problem. Everything else is done for all of them together.
-    assert statements < 2 * 40 + 40
+    # Of each, the problem. Everything else is done for all of them together.
+    assert statements < 40 + 40
 
 
 def test_one_that_cannot_be_asked_does_not_hold_up_the_others(running, endpoint, fake) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from clusters.engine import Engine, EngineError, Failure, NotFound, Unanswered, Unreachable
+from jobs.masking import secrets_in
 from jobs.models import Problem, Run
 from jobs.operations.at_once import AT_A_TIME, all_at_once
-from jobs.operations.record import problem
+from jobs.operations.record import problem, problem_without
+from workspaces.variables import hidden_values
 
 
 class Causes:
@@ -15,6 +17,7 @@ class Causes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._told: dict[str, Failure | EngineError] = {}
+        self._hidden: dict[int, set[str]] = {}
 
     def ask(self, job_ids: Sequence[str]) -> None:
         """Ask Flink for the causes of these failures; what goes wrong with one is raised when that one is to be told."""
@@ -37,7 +40,14 @@ class Causes:
             return problem("failed-without-cause")
         if not failure.summary:
             return problem("failed-without-cause")
-        return problem("flink", failure.summary, failure.trace, of=run)
+        return problem_without(self._secrets(run), "flink", failure.summary, failure.trace)
+
+    def _secrets(self, run: Run) -> set[str]:
+        """Return what Flink's words about a run must not tell; those of a workspace are read once for all of its runs."""
+        workspace = run.version.job.workspace_id
+        if workspace not in self._hidden:
+            self._hidden[workspace] = hidden_values(workspace)
+        return secrets_in(run.version.sql, run.version.properties) | self._hidden[workspace]
 
 
 def _answered(told: Failure | EngineError) -> Failure:

@@ -270,9 +270,13 @@ def problem_of(error: EngineError, run: Run, statements: Sequence[Statement] = (
 
 def problem(code: str, summary: str = "", trace: str = "", of: Run | None = None, **values: Any) -> Problem:
     """Keep a problem: a code of ours (jobs/advice.py), or "flink" with Flink's words `of` a run, without its secrets."""
+    return problem_without(secret_values(of.version) if of else (), code, summary, trace, **values)
+
+
+def problem_without(secrets: Collection[str], code: str, summary: str, trace: str, **values: Any) -> Problem:
+    """Keep a problem whose words must not tell these secrets."""
     if code == "flink":
         values["known"] = recognize(summary + "\n" + trace).title
-    secrets = secret_values(of.version) if of else ()
     return Problem.objects.create(code=code, values=values, summary=mask(summary, secrets), trace=mask(trace, secrets))
 
 
