@@ -1,12 +1,24 @@
 """Follow a snapshot until it is surely there or surely not, wherever the answer has to be looked for (G3)."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from django.db.models import F
 from django.utils import timezone
 
-from clusters.engine import Engine, JobSight, JobState, NotFound
+from clusters.engine import (
+    Engine,
+    EngineError,
+    JobSight,
+    JobState,
+    NotFound,
+    SavepointSight,
+    Unanswered,
+    Unreachable,
+)
 from jobs.models import Operation, Snapshot
+from jobs.operations.at_once import all_at_once
 from jobs.operations.disk import find_on_disk, size_on_disk
 from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem, waited_seconds
 from jobs.states import Action, Step
@@ -33,19 +45,40 @@ def ask_later(operation: Operation) -> None:
     )
 
 
+Answers = Mapping[str, SavepointSight | EngineError]
+
+
+def ask_triggers(snapshots: Sequence[Snapshot], engine: Engine) -> Answers:
+    """Ask how these snapshots stand, several at a time; return trigger id -> what was answered."""
+    # One first: without an answer to it there will be none for the others, and each would take its time.
+    answers: dict[str, SavepointSight | EngineError] = {}
+    for some in (snapshots[:1], snapshots[1:]):
+        asked = all_at_once([partial(engine.savepoint_sight, one.run.flink_job_id, one.trigger_id) for one in some])
+        answers |= dict(zip((one.trigger_id for one in some), asked, strict=True))
+        if any(isinstance(one, Unreachable | Unanswered) for one in asked):
+            unanswered = next(one for one in asked if isinstance(one, Unreachable | Unanswered))
+            return {one.trigger_id: answers.get(one.trigger_id, unanswered) for one in snapshots}
+    return answers
+
+
 def follow(
-    snapshot: Snapshot, engine: Engine, sight: JobSight | None, operation: Operation | None, is_gone: bool
+    snapshot: Snapshot,
+    engine: Engine,
+    sight: JobSight | None,
+    operation: Operation | None,
+    is_gone: bool,
+    answers: Answers,
 ) -> None:
-    """Settle `snapshot` if that can be done now: ask the trigger, then the job's history, then the directory.
+    """Settle `snapshot` if that can be done now: by its trigger's answer, then the job's history, then the directory.
 
     `operation` is the one that waits for it, if any; `sight` the job as Flink shows it; `is_gone`: it won't come back.
     """
-    job_id = snapshot.run.flink_job_id
-    try:
-        found = engine.savepoint_sight(job_id, snapshot.trigger_id)
-    except NotFound:
+    found = answers[snapshot.trigger_id]
+    if isinstance(found, NotFound):
         _trigger_forgotten(snapshot, engine, sight, operation, is_gone)
         return
+    if isinstance(found, EngineError):
+        raise found
     if found.location:
         complete_snapshot(snapshot, found.location, size_on_disk(found.location))
     elif found.failure and not found_elsewhere(snapshot, engine):

@@ -1,7 +1,7 @@
 """The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
@@ -19,7 +19,7 @@ from jobs.operations.book import Entry, entries
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, end_all
-from jobs.operations.follow import follow, is_to_be_asked
+from jobs.operations.follow import Answers, ask_triggers, follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
@@ -58,6 +58,7 @@ class Look:
         self.waiting = self._waiting() if any(entry.action for entry in self.book) else {}
         self.operations: dict[int | None, Operation] = {}
         self.snapshots: dict[int, list[Snapshot]] = {}
+        self.answers: Answers = {}
         creating = Snapshot.objects.filter(
             state=Snapshot.State.CREATING, run__endpoint=endpoint, asked_at__isnull=False
         )
@@ -97,6 +98,7 @@ class Look:
         over = {run: sight for run in runs if (sight := self._sight_of(run)) and sight.state.is_over}
         checkpoints.keep_last(over, self.engine)
         self._ask_for_causes(over)
+        self._ask_for_snapshots(runs)
         for run in runs:
             operation = self.operations.get(run.pk)
             with subject(operation=operation.serial if operation else "", job=run.job.serial):
@@ -115,6 +117,21 @@ class Look:
         self.causes.ask(
             [run.flink_job_id for run in failed if steps.get(run, Step.ENDING) in (Step.STARTING, Step.ENDING)]
         )
+
+    def _ask_for_snapshots(self, runs: Sequence[Run]) -> None:
+        """Ask together how those stand that have to be followed."""
+        due = [one for run in runs for one in self._to_be_followed(run)]
+        watched = {entry.pk for entry in self.book}
+        due += [one for one in chain(*self.snapshots.values()) if one.run_id not in watched]
+        self.answers = ask_triggers(due, self.engine)
+
+    def _to_be_followed(self, run: Run) -> list[Snapshot]:
+        operation = self.operations.get(run.pk)
+        # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
+        if operation and operation.step in ASKING_STEPS:
+            return []
+        sight = self._sight_of(run)
+        return [one for one in self.snapshots.get(run.pk, []) if is_to_be_asked(one, operation, sight)]
 
     def _may_be_over_in_a_moment(self, operation: Operation) -> bool:
         """Tell whether it is worth another look before the next tick: not for one that has been taking its time."""
@@ -171,11 +188,9 @@ class Look:
         operation = self.operations.get(run.pk)
         sight = self._sight_of(run)
         is_gone = truth.is_gone(run, truth.patience_with(self.endpoint))
-        # While a worker is still asking, an unknown trigger means "not arrived yet", not "came to nothing".
-        if not (operation and operation.step in ASKING_STEPS):
-            snapshots = self.snapshots.get(run.pk, [])
-            for snapshot in (one for one in snapshots if is_to_be_asked(one, operation, sight)):
-                follow(snapshot, self.engine, sight, operation, is_gone)
+        for snapshot in self.snapshots.get(run.pk, []):
+            if snapshot.trigger_id in self.answers:
+                follow(snapshot, self.engine, sight, operation, is_gone, self.answers)
         if operation is None:
             if closing := truth.settle(run, self.engine, sight, is_gone, self.causes):
                 self.closings.append(closing)
@@ -205,7 +220,7 @@ class Look:
                 continue
             sight = self.sights.get(snapshot.run.flink_job_id)
             try:
-                follow(snapshot, self.engine, sight, None, is_gone=sight is None)
+                follow(snapshot, self.engine, sight, None, sight is None, self.answers)
             except EngineError as error:
                 log.warning("No answer about %s: %s", snapshot, error.summary)
 
