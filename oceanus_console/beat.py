@@ -3,6 +3,7 @@
 from logging.config import dictConfig
 
 from celery.apps.beat import Beat
+from django.apps import apps
 from django.conf import settings
 
 from oceanus_console.celery import app
@@ -12,13 +13,10 @@ class NamesOnly(Beat):
     """Celery's beat, without the modules that hold the tasks."""
 
     def init_loader(self) -> None:
+        dictConfig(settings.LOGGING)
+        apps.populate([])  # Django is ready, with none of the apps: the database may be asked
         app.finalize()
 
 
-def main() -> None:
-    dictConfig(settings.LOGGING)
-    NamesOnly(app=app, quiet=True).run()
-
-
 if __name__ == "__main__":
-    main()
+    NamesOnly(app=app, quiet=True).run()

@@ -18,7 +18,11 @@ def test_up_loads_neither_celery_nor_the_database() -> None:
 
 
 def test_beat_loads_no_models() -> None:
-    beat = "from oceanus_console import beat\nbeat.NamesOnly(app=beat.app, quiet=True).init_loader()"
+    beat = (
+        "import warnings\nfrom oceanus_console import beat, heartbeat\n"
+        "beat.NamesOnly(app=beat.app, quiet=True).init_loader()\n"
+        "warnings.simplefilter('error')\nheartbeat.record_heartbeat('beat')"
+    )
     assert not loaded_by(beat) & {"jobs.models", "jobs.tasks", "django.contrib.auth.models", "sqlglot"}
 
 
