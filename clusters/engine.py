@@ -83,6 +83,12 @@ class JobSight:
         return self.state == JobState.RUNNING and self.tasks_total > 0 and self.tasks_up == self.tasks_total
 
 
+class Sights(Mapping[str, JobSight]):
+    """All jobs at one moment: job id -> sight. `alive`: the ids of those that have not ended."""
+
+    alive: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Capacity:
     version: str
@@ -137,6 +143,17 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """`keeps_jobs`: jobs outlive the death of what coordinates them (Flink: high availability).
+
+    `checkpoint_directory`: a URI below which each job, unless it says otherwise, has a folder by its id; "" if there is none.
+    """
+
+    keeps_jobs: bool
+    checkpoint_directory: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed, in the engine's words."""
 
@@ -149,10 +166,10 @@ class Engine(Protocol):
 
     def capacity(self) -> Capacity: ...
 
-    def keeps_jobs(self) -> bool:
-        """Tell whether jobs outlive the death of what coordinates them (Flink: high availability)."""
+    def habits(self) -> Habits:
+        """Return how the engine is configured, as far as it matters to us."""
 
-    def jobs(self) -> dict[str, JobSight]:
+    def jobs(self) -> Sights:
         """Look at all jobs at once: job id -> sight."""
 
     def job(self, job_id: str) -> JobSight:

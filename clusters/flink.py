@@ -20,11 +20,13 @@ from clusters.engine import (
     Checkpoint,
     EngineError,
     Failure,
+    Habits,
     JobSight,
     JobState,
     NotFound,
     Refused,
     SavepointSight,
+    Sights,
     Statement,
     Submission,
     Unanswered,
@@ -77,18 +79,19 @@ class FlinkEngine:
                 slots_free=data["slots-available"],
             )
 
-    def keeps_jobs(self) -> bool:
+    def habits(self) -> Habits:
         rows: Any = self._get("/jobmanager/config")
         with _understanding(rows):
             options = {str(row["key"]): str(row["value"]) for row in rows}
-        # The short key is the one of Flink 1.x.
+        # The short keys are those of Flink 1.x.
         kind = options.get("high-availability.type") or options.get("high-availability") or ""
-        return kind.upper() not in ("", "NONE")
+        place = options.get("execution.checkpointing.dir") or options.get("state.checkpoints.dir") or ""
+        return Habits(kind.upper() not in ("", "NONE"), place.rstrip("/"))
 
-    def jobs(self) -> dict[str, JobSight]:
+    def jobs(self) -> Sights:
         data = self._get("/jobs/overview")
         with _understanding(data):
-            return {row["jid"]: _sight_of_overview(row) for row in data["jobs"]}
+            return Overview(data["jobs"])
 
     def job(self, job_id: str) -> JobSight:
         data = self._get(f"/jobs/{job_id}")
@@ -307,6 +310,29 @@ def _program_args(statements: Sequence[Statement]) -> list[str]:
         for number, one in enumerate(statements, start=1)
     )
     return [base64.b64encode(text.encode()).decode() for text in texts]
+
+
+class Overview(Sights):
+    """What Flink shows of its jobs. Most of them have ended long ago, and are put into our words only if somebody asks for them."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = {str(row["jid"]): row for row in rows}
+        ended = {str(state) for state in JobState if state.is_over}
+        self._sights = {one: _sight_of_overview(row) for one, row in self._rows.items() if row["state"] not in ended}
+        self.alive = frozenset(self._sights)
+
+    def __getitem__(self, job_id: str) -> JobSight:
+        if job_id not in self._sights:
+            row = self._rows[job_id]
+            with _understanding(row):
+                self._sights[job_id] = _sight_of_overview(row)
+        return self._sights[job_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def _sight_of_overview(row: dict[str, Any]) -> JobSight:

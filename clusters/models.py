@@ -170,6 +170,8 @@ class FlinkEndpoint(models.Model):
     failed_looks = models.PositiveIntegerField(default=0, editable=False)
     # Whether its jobs outlive its JobManager (high availability); null: not asked yet.
     keeps_jobs = models.BooleanField(null=True, editable=False)
+    # Where its jobs keep their checkpoints, each in a folder by its id, as Flink has told; a URI.
+    checkpoint_directory = models.CharField(max_length=600, blank=True, editable=False)
     slots_total = models.PositiveIntegerField(_("slots"), default=0, editable=False)
     slots_free = models.PositiveIntegerField(_("free slots"), default=0, editable=False)
     look_at = models.DateTimeField(null=True, editable=False)

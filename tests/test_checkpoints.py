@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.models import Run
 from jobs.operations import restore
@@ -54,6 +55,32 @@ def test_a_job_that_finished_has_discarded_its_checkpoints(console: Console, fak
     assert run.snapshots.get().state == "gone"
     assert restore.ranked(console.job) == []
     assert restore.best(console.job) is None
+
+
+def test_where_the_folder_of_a_job_can_be_seen_flink_is_not_asked_for_its_last_checkpoint(
+    console: Console, fake: FakeFlink, store: Path
+) -> None:
+    run = console.start()
+    FlinkEndpoint.objects.update(checkpoint_directory=store.as_uri())
+    (store / run.flink_job_id / "shared").mkdir(parents=True)
+    third = complete(fake, run, store, 3)
+    before = fake.seen("GET", r"/jobs/[^/]*/checkpoints")
+    fake.fail_job(run.flink_job_id, "", state="CANCELED")
+    console.watch()
+    assert fake.seen("GET", r"/jobs/[^/]*/checkpoints") == before
+    kept = run.snapshots.get()
+    assert (kept.source, kept.state, kept.location) == ("checkpoint", "completed", f"file:{third}")
+    assert Run.objects.get(pk=run.pk).end == "cancelled"
+
+
+def test_where_it_can_not_be_seen_flink_is_asked(console: Console, fake: FakeFlink, store: Path) -> None:
+    run = console.start()
+    FlinkEndpoint.objects.update(checkpoint_directory=(store / "elsewhere").as_uri())
+    second = complete(fake, run, store, 2)
+    fake.fail_job(run.flink_job_id, "", state="CANCELED")
+    console.watch()
+    assert fake.seen("GET", r"/jobs/[^/]*/checkpoints") == 1
+    assert run.snapshots.get().location == f"file:{second}"
 
 
 def test_the_end_is_known_though_nobody_tells_the_last_checkpoint(console: Console, fake: FakeFlink) -> None:

@@ -23,7 +23,7 @@ from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState,
 from jobs.log_records import subject
 from jobs.models import Job, Run, Snapshot
 from jobs.operations.at_once import all_at_once
-from jobs.operations.disk import Found, newest_checkpoint, size_on_disk
+from jobs.operations.disk import Found, is_folder, newest_checkpoint, size_on_disk
 from jobs.states import RunEnd
 
 log = logging.getLogger(__name__)
@@ -90,14 +90,23 @@ def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) ->
     record({run: one for run, one in told if one and one.location != known.get(run.pk)})
 
 
-def keep_last(over: Mapping[Run, JobSight], engine: Engine) -> None:
-    """Keep what remains of the checkpoints of runs that are over on Flink; whatever goes wrong here, they may be closed."""
+def keep_last(over: Mapping[Run, JobSight], engine: Engine, place: str) -> None:
+    """Keep what remains of the checkpoints of runs that are over on Flink; whatever goes wrong here, they may be closed.
+
+    `place`: below which each job has a folder for its checkpoints, as far as Flink has told.
+    """
     finished = [run for run, sight in over.items() if sight.state == JobState.FINISHED]
     if finished:
         # Flink has discarded them by now, whatever it was told to retain.
         kept = Snapshot.objects.filter(run__in=finished, source=Snapshot.Source.CHECKPOINT)
         kept.filter(state=Snapshot.State.COMPLETED).update(state=Snapshot.State.GONE)
-    keep_newest([run for run in over if run not in finished], engine)
+    left = [run for run in over if run not in finished]
+    # A folder of the job that we can see says as much as Flink, which takes its time for a job that has ended.
+    folders = {run: f"{place}/{run.flink_job_id}" for run in left}
+    seen = [run for run in left if place and is_folder(folders[run])]
+    found = {run.pk: newest_checkpoint(folders[run]) for run in seen}
+    _write_down(seen, {pk: as_checkpoint(one) if one else None for pk, one in found.items()})
+    keep_newest([run for run in left if run.pk not in found], engine)
 
 
 def record(found: Mapping[Run, Checkpoint]) -> None:

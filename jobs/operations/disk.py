@@ -29,6 +29,12 @@ def is_to_be_seen(root: str) -> bool:
         return False
 
 
+def is_folder(uri: str) -> bool:
+    """Tell whether a folder is there, and ours to see."""
+    path = local_path(uri)
+    return path is not None and path.is_dir()
+
+
 def found_at(location: str) -> Found | None:
     """Return what lies at `location` if it is complete."""
     path = local_path(location)

@@ -36,6 +36,7 @@ Event = OperationStep.Event
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
 FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS = 0.25, 0.1
+FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
 # So many operations are handed to a worker at a time.
@@ -146,8 +147,9 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
 
 def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> None:
     """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once."""
-    # Somebody waits for a single click; a batch is better served by fewer looks that find more.
-    pause = FOLLOW_UP_SECONDS if any(one.batch_id for one in operations) else FOLLOW_UP_CLICK_SECONDS
+    # Somebody waits for a single click; a batch is better served by fewer looks that find more, until few are left of it.
+    is_batch = any(one.batch_id for one in operations)
+    pause = FOLLOW_UP_SECONDS * (1 + (len(operations) > FEW)) if is_batch else FOLLOW_UP_CLICK_SECONDS
     now = timezone.now()
     due = FlinkEndpoint.objects.filter(pk=endpoint.pk).exclude(follow_up_at__gt=now - timedelta(seconds=2))
     if due.update(follow_up_at=now + timedelta(seconds=pause)):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound
+from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound, Sights
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.operations.book import Entry
@@ -115,9 +115,9 @@ def _show(run: Run) -> None:
         update_job(job.pk, status=true_status(job.pk), problem=None, recover_at=None)
 
 
-def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, JobSight], watched: set[str]) -> None:
+def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Sights, watched: set[str]) -> None:
     """Deal with live jobs of ours whose run has ended in our book: adopt what was lost, cancel what was taken back (G2)."""
-    alive = [job_id for job_id, sight in sights.items() if not sight.state.is_over and job_id not in watched]
+    alive = sights.alive - watched
     if not alive:
         return
     ended = Run.objects.filter(flink_job_id__in=alive, endpoint=endpoint).exclude(ended_at=None)

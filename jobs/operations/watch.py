@@ -96,7 +96,7 @@ class Look:
         runs = self._with_news()
         # While Flink still knows them; they are closed below.
         over = {run: sight for run in runs if (sight := self._sight_of(run)) and sight.state.is_over}
-        checkpoints.keep_last(over, self.engine)
+        checkpoints.keep_last(over, self.engine, self.endpoint.checkpoint_directory)
         self._ask_for_causes(over)
         self._ask_for_snapshots(runs)
         for run in runs:
@@ -237,24 +237,28 @@ class Look:
 
     def _reached(self) -> None:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
-            self.endpoint.keeps_jobs = self._keeps_jobs()
+            self._ask_for_habits()
         FlinkEndpoint.objects.filter(pk=self.endpoint.pk).update(
             seen_at=Now(),
             unreachable_since=None,
             unreachable_reason="",
             failed_looks=0,
             keeps_jobs=self.endpoint.keeps_jobs,
+            checkpoint_directory=self.endpoint.checkpoint_directory,
         )
         if self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
 
-    def _keeps_jobs(self) -> bool | None:
-        """Ask whether jobs outlive this JobManager, which may be another one than before its absence."""
+    def _ask_for_habits(self) -> None:
+        """Ask how this JobManager is configured, which may be another one than before its absence."""
+        self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory = None, ""
         try:
-            return self.engine.keeps_jobs()
+            habits = self.engine.habits()
         except EngineError as error:
-            log.info("%s does not tell whether it keeps its jobs: %s", self.endpoint, error.summary)
-            return None
+            log.info("%s does not tell how it is configured: %s", self.endpoint, error.summary)
+        else:
+            self.endpoint.keeps_jobs = habits.keeps_jobs
+            self.endpoint.checkpoint_directory = habits.checkpoint_directory[:600]
 
     def _unreachable(self, reason: str) -> None:
         """Keep the last known states, say since when they are old, and come back with growing distance."""
