@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clusters.models import Cluster, FlinkEndpoint
@@ -203,6 +205,25 @@ def test_the_poll_brings_the_cells_that_changed(
     assert f"status-{job.serial}" not in body
     assert 'id="summary" hx-swap-oob="true"' in body
     assert "<tr" not in body
+
+
+def test_many_who_look_at_the_same_list_share_an_answer(
+    client: Client, console: Console, alice: User, bob: User, vera: User, url: str
+) -> None:
+    address = url + "poll/?seen=0-0&row=" + console.job.serial
+    answers = {}
+    for user in (alice, bob, vera):
+        client.force_login(user)
+        with CaptureQueriesContext(connection) as asked:
+            answers[user.username] = client.get(address).text
+        if user == bob:
+            assert not any("jobs_run" in one["sql"] for one in asked.captured_queries)
+    assert answers["alice"] == answers["bob"] != answers["vera"]
+    assert 'href="/jobs/' + console.job.serial + '/run/"' not in answers["vera"]
+    # What changes is there at once.
+    console.click_run()
+    client.force_login(bob)
+    assert "Operating" in client.get(address).text
 
 
 def test_the_poll_tells_that_a_cluster_went_away(client: Client, console: Console, alice: User, url: str) -> None:

@@ -10,6 +10,8 @@ from django.core.paginator import Page
 from django.db.models import F
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -23,7 +25,7 @@ from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
 from jobs.views.counts import Counted, below, count, summary, tree_of
-from jobs.views.paging import COMMIT_LAG, PageNumbers, counted_once, page_of
+from jobs.views.paging import COMMIT_LAG, PageNumbers, counted_once, kept_for_a_moment, page_of
 from jobs.views.rows import Row, cells_of, html_of, rows_of
 from jobs.views.visit import Request, workspace_of
 from jobs.views.watched import Watched, watched
@@ -119,6 +121,12 @@ def poll(request: Request, serial: str) -> HttpResponse:
     told = request.GET.get("seen", "")
     if told == workspace.seen and workspace.is_settled:
         return HttpResponse(status=204)
+    # Many who look at the same list ask for the same within a moment.
+    about = (request.GET.urlencode(), workspace.pk, workspace.seen, workspace.can_operate, get_language())
+    return HttpResponse(kept_for_a_moment(about, lambda: _news(request, workspace, told)))
+
+
+def _news(request: Request, workspace: Watched, told: str) -> str:
     rows = request.GET.getlist("row")[: max(SIZES)]
     wish, (counted, seen) = Wish.of(request.GET), count(workspace)
     tree = tree_of(workspace, counted, wish.folder)
@@ -135,7 +143,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
         "summary": summary(workspace, counted, tree),
         "oob": True,
     }
-    return render(request, "jobs/_poll.html", context)
+    return render_to_string("jobs/_poll.html", context, request)
 
 
 @require_http_methods(["GET", "POST"])
