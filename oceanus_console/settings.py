@@ -228,7 +228,8 @@ STEP_DEADLINE_SECONDS = {
     "snapshotting": env.int("OCEANUS_SNAPSHOTTING_SECONDS", default=600),
     "ending": env.int("OCEANUS_ENDING_SECONDS", default=300),
 }
-# How many items of a batch are under way on one Flink endpoint at a time (8 is where a JobManager is at its best).
+# How many submissions are under way on one Flink endpoint at a time (8 is where a JobManager is at its best). Twice as many items
+# of batches have a place there, so that there is always one to take up.
 BATCH_PARALLEL_PER_ENDPOINT = env.int("OCEANUS_BATCH_PARALLEL_PER_ENDPOINT", default=8)
 # How long a job may be missing from a JobManager that answers before it is taken for lost (with HA they come back; on a busy machine that took 54 s).
 LOST_AFTER_SECONDS = env.int("OCEANUS_LOST_AFTER_SECONDS", default=120)
