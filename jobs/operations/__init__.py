@@ -34,12 +34,12 @@ from jobs.operations.folders import (
 )
 from jobs.operations.orphans import find_all_orphans
 from jobs.operations.perform import perform
-from jobs.operations.record import Refusal
 from jobs.operations.recover import due_recoveries, recover, switch_recovery
 from jobs.operations.run import NotEnoughCu, run
 from jobs.operations.stop import cancel, snapshot, snapshot_of_pause, stop
 from jobs.operations.submit import submission_of
 from jobs.operations.watch import watch
+from workspaces.refusal import Refusal
 
 __all__ = [
     "Conflict",

@@ -20,10 +20,11 @@ from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot
 from jobs.models.batch import UNSUCCESSFUL
 from jobs.operations.draft import delete, publish
 from jobs.operations.folders import move_job
-from jobs.operations.record import BATCH_LOCK, Refusal, alone, wake
+from jobs.operations.record import BATCH_LOCK, alone, wake
 from jobs.operations.together import ITEMS_TOGETHER, TOGETHER, begin_together
 from jobs.states import ASKING_STEPS, Action, Outcome, Step
 from workspaces.models import May, Workspace
+from workspaces.refusal import Refusal
 
 log = logging.getLogger(__name__)
 State = BatchItem.State

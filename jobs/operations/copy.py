@@ -12,9 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Definition, Draft, Folder, Job, Operation, Version
-from jobs.operations.record import Refusal, allowed, done, lock_job, lock_jobs
+from jobs.operations.opening import allowed, done, lock_job, lock_jobs
 from jobs.states import Action, Status
 from workspaces.models import Visitor, Workspace
+from workspaces.refusal import Refusal
 
 LONGEST_NAME = 49
 WHOLE_CU = Decimal(1)

@@ -13,13 +13,15 @@ from jobs import advice
 from jobs.masking import mask
 from jobs.models import Draft, Folder, Job, Problem, Version
 from jobs.models.run import new_flink_id
+from jobs.operations.opening import lock_job, record_done
 from jobs.operations.options import flink_options
-from jobs.operations.record import Refusal, lock_job, record_done, update_job
+from jobs.operations.record import update_job
 from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.states import Action, Status
 from jobs.variables import Values, options_of, refuse_unknown, statements_of
 from workspaces.models import Visitor, Workspace
+from workspaces.refusal import Refusal
 
 
 class Conflict(Refusal):

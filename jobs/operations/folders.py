@@ -7,9 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Folder, Job
-from jobs.operations.record import Refusal, lock_job, record_done, update_job
+from jobs.operations.opening import lock_job, record_done
+from jobs.operations.record import update_job
 from jobs.states import Action
 from workspaces.models import Visitor, Workspace
+from workspaces.refusal import Refusal
 
 DEEPEST = 10
 

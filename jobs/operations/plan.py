@@ -13,12 +13,12 @@ from jobs import advice
 from jobs.models import Job, Run, Version
 from jobs.operations.copy import Change, changes_of_copy
 from jobs.operations.draft import problem_in_script
-from jobs.operations.record import Refusal
 from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
 from jobs.sql import ScriptError
 from jobs.states import Action
 from jobs.variables import refuse_unknown
 from workspaces.models import Workspace
+from workspaces.refusal import Refusal
 
 
 @dataclass(slots=True, eq=False)

@@ -7,11 +7,13 @@ from django.utils import timezone
 
 from jobs.models import Job, Operation, Run
 from jobs.operations import back_off
-from jobs.operations.record import Refusal, alone, lock_job, problem, record_done, update_job
+from jobs.operations.opening import lock_job, record_done
+from jobs.operations.record import alone, problem, update_job
 from jobs.operations.restore import where_to_go_on
 from jobs.operations.run import run
 from jobs.states import Action, Outcome, Step
 from workspaces.models import Visitor
+from workspaces.refusal import Refusal
 
 RECOVERY_LOCK = 4  # a namespace of its own beside those of record.py
 # A recovery that a worker has in hand is offered again after this, should he have died.

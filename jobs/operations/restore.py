@@ -15,8 +15,9 @@ from jobs.models import Job, Run, Snapshot
 from jobs.operations import checkpoints
 from jobs.operations.disk import Found, found_at, is_to_be_seen, newest_checkpoint
 from jobs.operations.orphans import find_orphans
-from jobs.operations.record import Refusal, update_job
+from jobs.operations.record import update_job
 from jobs.states import RunEnd
+from workspaces.refusal import Refusal
 
 Source, State = Snapshot.Source, Snapshot.State
 

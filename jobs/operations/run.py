@@ -11,10 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, ClusterBinding
 from jobs.models import Batch, Job, Operation, Run, Snapshot, Version
-from jobs.operations.record import Refusal, only, open_operations, sort_out, update_jobs
+from jobs.operations.opening import only, open_operations, sort_out
+from jobs.operations.record import update_jobs
 from jobs.operations.restore import refuse_if_gone
 from jobs.states import Action, Step
 from workspaces.models import Visitor
+from workspaces.refusal import Refusal
 
 
 def run(

@@ -7,9 +7,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Batch, Job, Operation, Snapshot
-from jobs.operations.record import Event, Refusal, lock_job, move, only, open_operations, record_done, sort_out
+from jobs.operations.opening import lock_job, only, open_operations, record_done, sort_out
+from jobs.operations.record import Event, move
 from jobs.states import Action, Outcome, RunEnd, Step
 from workspaces.models import Visitor
+from workspaces.refusal import Refusal
 
 
 def stop(user: Visitor, job: Job, with_snapshot: bool, pause: bool = False) -> Operation:

@@ -16,11 +16,11 @@ from clusters.models import Cluster
 from jobs.log_records import subject
 from jobs.models import Batch, BatchItem, Job, Operation, Snapshot, Version
 from jobs.operations.copy import Copy, copy_many
-from jobs.operations.record import Refusal
 from jobs.operations.restore import best, refuse_if_gone
 from jobs.operations.run import Start, open_runs
 from jobs.operations.stop import snapshot_many, stop_many
 from jobs.states import Action
+from workspaces.refusal import Refusal
 
 log = logging.getLogger(__name__)
 State = BatchItem.State

@@ -1,0 +1,112 @@
+"""What every click does first: refuse, or open an operation, or put on record what is already done."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
+
+from jobs.masking import mask
+from jobs.models import Batch, Job, Operation, OperationStep
+from jobs.operations.record import Event, deadline, line_of_record, soon, update_jobs, wake
+from jobs.states import TABLE, Action, Outcome, Step
+from workspaces.models import Visitor
+from workspaces.refusal import Refusal
+
+# So many operations are handed to a worker at a time.
+ASKED_TOGETHER = 8
+
+
+def lock_job(job: Job, action: Action) -> Job:
+    """Return the job's row as it is now, locked until the transaction ends. Raise Refusal if `action` isn't allowed."""
+    return allowed(lock_jobs([job.pk]).get(job.pk), action)
+
+
+def lock_jobs(ids: Collection[int]) -> dict[int, Job]:
+    """Return id -> job, as they are now, locked until the transaction ends, of those that are not deleted."""
+    found = (
+        Job.objects.select_for_update(of=("self",))
+        .select_related("cluster", "endpoint", "workspace", "current_run")
+        .filter(pk__in=ids, deleted_at=None)
+        # All who lock many take them in this order, or they wait for each other.
+        .order_by("pk")
+    )
+    return {job.pk: job for job in found}
+
+
+def allowed(now: Job | None, action: Action) -> Job:
+    """Return a job that was locked. Raise Refusal if there is none any more or `action` isn't allowed."""
+    if now is None:
+        raise Refusal(_("This job has been deleted."))
+    if now.why_not(action):
+        raise Refusal(lazy(now.why_not, str)(action))
+    return now
+
+
+def sort_out(ids: Collection[int], action: Action) -> tuple[list[Job], dict[int, Refusal]]:
+    """Return the jobs that `action` is allowed for, locked until the transaction ends, and why not for each of the others."""
+    found, refusals, jobs = lock_jobs(ids), {}, []
+    for pk in ids:
+        try:
+            jobs.append(allowed(found.get(pk), action))
+        except Refusal as refusal:
+            refusals[pk] = refusal
+    return jobs, refusals
+
+
+def open_operations(
+    jobs: Sequence[Job],
+    action: Action,
+    user: Visitor | None,
+    step: Step,
+    batch: Batch | None,
+    fields_of: Callable[[Job], dict[str, Any]],
+) -> dict[int, Operation]:
+    """Write operations down, show them on the jobs, and wake a worker when the transaction is through. Return job id -> operation.
+
+    Without a `user` it is the console itself that asks.
+    """
+    if not jobs:
+        return {}
+    asked = {"action": action, "requested_by_id": user.pk if user else None, "step": step, "batch": batch,
+             "deadline_at": deadline(step), "look_at": soon()}  # fmt: skip
+    opened = Operation.objects.bulk_create(Operation(job=job, **asked, **fields_of(job)) for job in jobs)
+    OperationStep.objects.bulk_create(line_of_record(one, Event.REQUESTED) for one in opened)
+    begins = TABLE[action].begins
+    shown = {"action": action, "step": step, "problem": None} | ({"status": begins} if begins else {})
+    update_jobs([job.pk for job in jobs], recover_at=None, **shown)
+    for first in range(0, len(opened), ASKED_TOGETHER):
+        some = [one.pk for one in opened[first : first + ASKED_TOGETHER]]
+        transaction.on_commit(partial(wake, "jobs.perform", *some))
+    return {one.job_id: one for one in opened}
+
+
+def only(outcomes: Mapping[int, Operation | Refusal]) -> Operation:
+    """Return the one operation that was opened. Raise the Refusal if it was not."""
+    (outcome,) = outcomes.values()
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
+
+
+def record_done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
+    """Put an act that is already done on record (G9)."""
+    operation = done(job, action, user, **params)
+    operation.save(force_insert=True)
+    return operation
+
+
+def done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
+    """Return the record of an act that is already done, to be inserted together with others."""
+    return Operation(
+        job=job,
+        action=action,
+        requested_by_id=user.pk,
+        step=Step.DONE,
+        outcome=Outcome.SUCCEEDED,
+        ended_at=timezone.now(),
+        params={name: mask(value) if isinstance(value, str) else value for name, value in params.items()},
+    )
