@@ -4,9 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -32,6 +30,7 @@ from clusters.engine import (
     Unanswered,
     Unreachable,
 )
+from clusters.flink_answers import Overview, checkpoint_of, moment, understanding
 
 RUNNER_CLASS = "console.SqlRunner"
 CONNECT_SECONDS = 3.0
@@ -71,7 +70,7 @@ class FlinkEngine:
 
     def capacity(self) -> Capacity:
         data = self._get("/overview")
-        with _understanding(data):
+        with understanding(data):
             return Capacity(
                 version=data["flink-version"],
                 taskmanagers=data["taskmanagers"],
@@ -81,7 +80,7 @@ class FlinkEngine:
 
     def habits(self) -> Habits:
         rows: Any = self._get("/jobmanager/config")
-        with _understanding(rows):
+        with understanding(rows):
             options = {str(row["key"]): str(row["value"]) for row in rows}
         # The short keys are those of Flink 1.x.
         kind = options.get("high-availability.type") or options.get("high-availability") or ""
@@ -90,20 +89,20 @@ class FlinkEngine:
 
     def jobs(self) -> Sights:
         data = self._get("/jobs/overview")
-        with _understanding(data):
+        with understanding(data):
             return Overview(data["jobs"])
 
     def job(self, job_id: str) -> JobSight:
         data = self._get(f"/jobs/{job_id}")
-        with _understanding(data):
+        with understanding(data):
             tasks = [vertex["tasks"] for vertex in data["vertices"]]
             return JobSight(
                 job_id,
                 JobState(data["state"]),
                 tasks_up=sum(one.get("RUNNING", 0) + one.get("FINISHED", 0) for one in tasks),
                 tasks_total=sum(vertex["parallelism"] for vertex in data["vertices"]),
-                started_at=_moment(data.get("start-time")),
-                ended_at=_moment(data.get("end-time")),
+                started_at=moment(data.get("start-time")),
+                ended_at=moment(data.get("end-time")),
             )
 
     def look(self, path: str) -> str:
@@ -114,19 +113,19 @@ class FlinkEngine:
 
     def failure(self, job_id: str) -> Failure:
         data = self._get(f"/jobs/{job_id}/exceptions?maxExceptions=3")
-        with _understanding(data):
+        with understanding(data):
             entries = data["exceptionHistory"]["entries"]
             trace = str(entries[0]["stacktrace"] if entries else data.get("root-exception") or "")
         return Failure(root_cause(trace), trace[:TRACE_LIMIT]) if trace else Failure("", "")
 
     def restored_from(self, job_id: str) -> str:
         data = self._get(f"/jobs/{job_id}/checkpoints")
-        with _understanding(data):
+        with understanding(data):
             return str((data["latest"].get("restored") or {}).get("external_path") or "")
 
     def savepoint_sight(self, job_id: str, trigger_id: str) -> SavepointSight:
         data = self._get(f"/jobs/{job_id}/savepoints/{trigger_id}")
-        with _understanding(data):
+        with understanding(data):
             if data["status"]["id"] != "COMPLETED":
                 return SavepointSight()
             operation = data["operation"]
@@ -138,20 +137,20 @@ class FlinkEngine:
 
     def find_savepoint(self, job_id: str, directory: str) -> str:
         data = self._get(f"/jobs/{job_id}/checkpoints")
-        with _understanding(data):
+        with understanding(data):
             known = [one for one in [data["latest"].get("savepoint"), *data["history"]] if one]
             paths = [str(one.get("external_path") or "") for one in known if one["status"] == "COMPLETED"]
         return next((path for path in paths if plain_path(path).startswith(plain_path(directory) + "/")), "")
 
     def newest_checkpoint(self, job_id: str) -> Checkpoint | None:
         data = self._get(f"/jobs/{job_id}/checkpoints")
-        with _understanding(data):
+        with understanding(data):
             known = [one for one in [data["latest"].get("completed"), *data["history"]] if one]
             kept = [one for one in known if one["status"] == "COMPLETED" and not one["is_savepoint"]]
             # A JobManager that keeps checkpoints in its memory gives no path ("<checkpoint-not-externally-addressable>").
             paths = [one for one in kept if not one["discarded"] and ":/" in str(one.get("external_path"))]
             newest = max(paths, key=lambda one: int(one["id"]), default=None)
-            return _checkpoint(newest) if newest else None
+            return checkpoint_of(newest) if newest else None
 
     # --- asking ---
 
@@ -193,7 +192,7 @@ class FlinkEngine:
             content = self.runner_jar.read_bytes()
             name = f"oceanus-sql-runner-{hashlib.sha256(content).hexdigest()[:12]}.jar"
             data = self._get("/jars")
-            with _understanding(data):
+            with understanding(data):
                 there = [str(one["id"]) for one in data["files"] if one["name"] == name]
             self._jar_id = there[0] if there else self._upload(name, content)
         return self._jar_id
@@ -201,7 +200,7 @@ class FlinkEngine:
     def _upload(self, name: str, content: bytes) -> str:
         fields = {"jarfile": (name, content, "application/x-java-archive")}
         answer = self._send("POST", "/jars/upload", read_seconds=ASK_SECONDS, fields=fields)
-        with _understanding(answer):
+        with understanding(answer):
             return str(answer["filename"]).rsplit("/", 1)[-1]
 
     # --- the wire: the one place that turns the world's errors into ours ---
@@ -242,15 +241,6 @@ def _read(status: int, body: bytes) -> Any:
     if not isinstance(data, dict):
         raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}")
     raise _error(status, data)
-
-
-@contextmanager
-def _understanding(data: dict[str, Any]) -> Iterator[None]:
-    """Turn an answer of an unexpected shape into Unanswered: from it nothing may be concluded, least of all "no jobs"."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise Unanswered(f"Not an answer of Flink ({error!r}): {str(data)[:200]}") from error
 
 
 def _error(status: int, data: dict[str, Any]) -> EngineError:
@@ -310,50 +300,3 @@ def _program_args(statements: Sequence[Statement]) -> list[str]:
         for number, one in enumerate(statements, start=1)
     )
     return [base64.b64encode(text.encode()).decode() for text in texts]
-
-
-class Overview(Sights):
-    """What Flink shows of its jobs. Most of them have ended long ago, and are put into our words only if somebody asks for them."""
-
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = {str(row["jid"]): row for row in rows}
-        ended = {str(state) for state in JobState if state.is_over}
-        self._sights = {one: _sight_of_overview(row) for one, row in self._rows.items() if row["state"] not in ended}
-        self.alive = frozenset(self._sights)
-
-    def __getitem__(self, job_id: str) -> JobSight:
-        if job_id not in self._sights:
-            row = self._rows[job_id]
-            with _understanding(row):
-                self._sights[job_id] = _sight_of_overview(row)
-        return self._sights[job_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-def _sight_of_overview(row: dict[str, Any]) -> JobSight:
-    tasks = row.get("tasks", {})
-    return JobSight(
-        job_id=row["jid"],
-        state=JobState(row["state"]),
-        tasks_up=tasks.get("running", 0) + tasks.get("finished", 0),
-        tasks_total=tasks.get("total", 0),
-        started_at=_moment(row.get("start-time")),
-        ended_at=_moment(row.get("end-time")),
-    )
-
-
-def _checkpoint(row: dict[str, Any]) -> Checkpoint:
-    triggered_at = _moment(row["trigger_timestamp"])
-    completed_at = _moment(row["latest_ack_timestamp"]) or triggered_at
-    if triggered_at is None or completed_at is None:
-        raise ValueError("a completed checkpoint has its times")
-    return Checkpoint(str(row["external_path"]), triggered_at, completed_at, int(row["state_size"]))
-
-
-def _moment(milliseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds and milliseconds > 0 else None

@@ -1,0 +1,64 @@
+"""Flink's answers in our words. Whatever has an unexpected shape is no answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from clusters.engine import Checkpoint, JobSight, JobState, Sights, Unanswered
+
+
+@contextmanager
+def understanding(data: dict[str, Any]) -> Iterator[None]:
+    """Turn an answer of an unexpected shape into Unanswered: from it nothing may be concluded, least of all "no jobs"."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise Unanswered(f"Not an answer of Flink ({error!r}): {str(data)[:200]}") from error
+
+
+class Overview(Sights):
+    """What Flink shows of its jobs. Most of them have ended long ago, and are put into our words only if somebody asks for them."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = {str(row["jid"]): row for row in rows}
+        ended = {str(state) for state in JobState if state.is_over}
+        self._sights = {one: _sight_of_overview(row) for one, row in self._rows.items() if row["state"] not in ended}
+        self.alive = frozenset(self._sights)
+
+    def __getitem__(self, job_id: str) -> JobSight:
+        if job_id not in self._sights:
+            row = self._rows[job_id]
+            with understanding(row):
+                self._sights[job_id] = _sight_of_overview(row)
+        return self._sights[job_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _sight_of_overview(row: dict[str, Any]) -> JobSight:
+    tasks = row.get("tasks", {})
+    return JobSight(
+        job_id=row["jid"],
+        state=JobState(row["state"]),
+        tasks_up=tasks.get("running", 0) + tasks.get("finished", 0),
+        tasks_total=tasks.get("total", 0),
+        started_at=moment(row.get("start-time")),
+        ended_at=moment(row.get("end-time")),
+    )
+
+
+def checkpoint_of(row: dict[str, Any]) -> Checkpoint:
+    triggered_at = moment(row["trigger_timestamp"])
+    completed_at = moment(row["latest_ack_timestamp"]) or triggered_at
+    if triggered_at is None or completed_at is None:
+        raise ValueError("a completed checkpoint has its times")
+    return Checkpoint(str(row["external_path"]), triggered_at, completed_at, int(row["state_size"]))
+
+
+def moment(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds and milliseconds > 0 else None
