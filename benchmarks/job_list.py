@@ -18,6 +18,7 @@ from jobs.states import Status
 
 LIKE_AT_A_TENTH = 1.15  # the largest size against the one before it
 PEOPLE = 8
+APART_SECONDS = 0.5  # so far that no poll is answered with what was made for the one before
 # Nobody searches for the same all the time: each turn looks for another word.
 COMMON = [part for word in WORDS for part in (word, word[1:], word[:-1])]
 
@@ -96,6 +97,7 @@ def bench_poll(page: Page, visitor: Visitor, others: list[Visitor], space: Space
     rows = Job.objects.filter(serial__in=serials)
 
     def changed() -> float:
+        time.sleep(APART_SECONDS)
         rows.update(changed_at=Now())
         return visitor.get(poll)
 

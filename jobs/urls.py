@@ -9,6 +9,7 @@ from jobs.views import (
     folders,
     job,
     listing,
+    news,
     problems,
     records,
     recovery,
@@ -19,7 +20,7 @@ from jobs.views import (
 of_a_workspace = [
     path("", listing.jobs, name="jobs"),
     path("new/", listing.new, name="new-job"),
-    path("poll/", listing.poll, name="poll-jobs"),
+    path("poll/", news.poll, name="poll-jobs"),
 ]
 
 of_a_job = [

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.utils.translation import gettext_lazy as _
@@ -77,7 +78,7 @@ TEMPLATES = [
 ]
 
 # Without DATABASE_URL: the embedded PostgreSQL, over the socket in HOME (oceanus_console/embedded.py).
-DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("DATABASE_URL")
     if env.str("DATABASE_URL", default="")
     else {
@@ -88,6 +89,8 @@ DATABASES = {
     }
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+# What workspaces/prepared.py asks is planned once by a connection; what Django asks never is.
+DATABASES["default"]["OPTIONS"] = {"prepare_threshold": 1} | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,9 +1,11 @@
 """Parts of pages that were rendered before, icons, and queries that were compiled before: always what they would be anew."""
 
+import contextlib
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from django.template import Context, Template, TemplateSyntaxError
 from django.template.loader import render_to_string
 from django.test import Client
@@ -14,7 +16,7 @@ from jobs.models import Folder, Job, Problem, Run
 from jobs.states import RunEnd, Status
 from jobs.views.rows import CELLS, ROW, cells_of, rows_of
 from tests.conftest import Console, make_job
-from workspaces.kept import kept
+from workspaces.kept import in_pieces, kept
 from workspaces.models import Member, Role, Workspace
 from workspaces.prepared import Prepared
 
@@ -120,7 +122,8 @@ def compare_rows(can_operate: bool) -> None:
         assert [row.pk for row in rows] == pks
         for job, row in zip(jobs, rows, strict=True):
             context = {"job": job, "can_operate": can_operate, "oob": template == CELLS}
-            assert without_run_time(row.html) == without_run_time(render_to_string(template, context))
+            plain = "".join(in_pieces(render_to_string(template, context)))
+            assert without_run_time(row.html) == without_run_time(plain)
 
 
 def without_run_time(html: str) -> str:
@@ -141,6 +144,36 @@ def test_rows_that_look_alike_are_rendered_once(client: Client, alice: User, job
 def test_a_prepared_query_says_when_a_value_has_no_place(db: None) -> None:
     with pytest.raises(ValueError, match="name"):
         Prepared(lambda name: Workspace.objects.values_list("pk"), name="x").rows(name="y")
+
+
+def test_a_prepared_query_is_planned_once_by_a_connection(db: None) -> None:
+    ask = Prepared(lambda serial: Workspace.objects.filter(serial=serial).values_list("pk", "created_at"), serial="x")
+    made = Workspace.objects.create(name="Planned")
+    for _time in range(4):
+        assert ask.rows(serial=made.serial) == [(made.pk, made.created_at)]
+        assert ask.rows(serial="' OR 1=1 --") == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%workspaces_workspace%'")
+        assert len(cursor.fetchall()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_prepared_query_outlives_its_connection() -> None:
+    ask = Prepared(lambda serial: Workspace.objects.filter(serial=serial).values_list("pk"), serial="x")
+    assert ask.rows(serial="none") == []
+    kill_connection()
+    connection.close_if_unusable_or_obsolete()  # as at the beginning of every request
+    assert ask.rows(serial="none") == []
+    kill_connection()
+    with pytest.raises(OperationalError):  # in the middle of a request, something may be lost
+        ask.rows(serial="none")
+    connection.close()
+
+
+def kill_connection() -> None:
+    """Let PostgreSQL end the connection behind its back, as a restart does."""
+    with connection.cursor() as cursor, contextlib.suppress(OperationalError):
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def test_a_viewer_gets_no_buttons_around_the_rows(client: Client, alice: User, vera: User, job: Job) -> None:

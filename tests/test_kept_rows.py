@@ -15,6 +15,7 @@ from jobs.states import Status
 from jobs.views import counts
 from jobs.views.paging import PageNumbers, page_of
 from tests.conftest import Console, make_job
+from tests.until import until
 from workspaces.models import Member, Role, Workspace
 
 
@@ -106,7 +107,8 @@ def test_counts_of_many_jobs_may_be_late_but_come(
     assert (late["summary"]["total"], late["seen"]) == (1, first["seen"])
     # However much later the page asks again, and though nothing changes any more.
     Job.objects.update(changed_at=F("changed_at") - timedelta(minutes=1))
-    there = client.get(url + "poll/", {"seen": late["seen"], "row": job.serial}).context
+    asked = {"seen": late["seen"], "row": job.serial}
+    there = until(lambda: client.get(url + "poll/", asked).context, "what was made a moment ago is made anew")
     assert there["summary"]["total"] == 2
     assert client.get(url + "poll/", {"seen": there["seen"], "row": job.serial}).status_code == 204
 

@@ -25,6 +25,7 @@ _kept = LocMemCache("parts of pages", {"OPTIONS": {"MAX_ENTRIES": 1000}})
 # Nobody can guess it, so nobody can write it into a name.
 _MARK = f"x{secrets.token_hex(8)}x"
 _PLACES = re.compile(rf"{_MARK}(\w+?){_MARK}")
+_BETWEEN_LINES = re.compile(r"\s*\n\s*")
 
 
 def place(name: str) -> str:
@@ -33,15 +34,21 @@ def place(name: str) -> str:
 
 
 def in_pieces(html: str) -> list[str]:
-    """Cut where something is filled in late: html, name, html, name, ... html."""
-    return _PLACES.split(html)
+    """Cut where something is filled in late: html, name, html, name, ... html. What templates leave between lines is left out."""
+    return _PLACES.split(_BETWEEN_LINES.sub("\n", html))
 
 
 def filled(pieces: list[str], late: Mapping[str, Any]) -> SafeString:
     """Put them together again, with what belongs in the places."""
     told = {name: value if isinstance(value, SafeString) else escape(str(value)) for name, value in late.items()}
-    whole = "".join([told[piece] if number % 2 else piece for number, piece in enumerate(pieces)])
-    return mark_safe(whole)  # it came out of a template, and what is filled in is escaped
+    return joined(pieces, told)
+
+
+def joined(pieces: list[str], late: Mapping[str, str]) -> SafeString:
+    """Put them together again, with HTML in the places: whoever calls this has escaped what needs it."""
+    whole = list(pieces)
+    whole[1::2] = [late[name] for name in pieces[1::2]]
+    return mark_safe("".join(whole))  # what is around came out of a template
 
 
 def key_of(*values: object) -> str:

@@ -25,7 +25,7 @@ from jobs.models import Batch, BatchItem, Folder, Snapshot
 from jobs.models.batch import DONE, UNSUCCESSFUL
 from jobs.shown import ITEM_SHAPES
 from jobs.states import Action
-from jobs.views.listing import COMMIT_LAG
+from jobs.views.paging import COMMIT_LAG
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import May
 

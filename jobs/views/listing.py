@@ -1,4 +1,4 @@
-"""The list of a workspace's jobs, its live cells, and the form for a new job."""
+"""The list of a workspace's jobs, and the form for a new job."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from django.core.paginator import Page
 from django.db.models import F
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -25,8 +23,8 @@ from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
 from jobs.views.counts import Counted, below, count, summary, tree_of
-from jobs.views.paging import COMMIT_LAG, PageNumbers, counted_once, kept_for_a_moment, page_of
-from jobs.views.rows import Row, cells_of, html_of, rows_of
+from jobs.views.paging import PageNumbers, counted_once, page_of
+from jobs.views.rows import html_of, rows_of
 from jobs.views.visit import Request, workspace_of
 from jobs.views.watched import Watched, watched
 from workspaces.answers import leave_to
@@ -114,38 +112,6 @@ def jobs(request: Request, serial: str) -> HttpResponse:
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
 
 
-@require_GET
-def poll(request: Request, serial: str) -> HttpResponse:
-    """Answer the cells that changed since the page was last told, or 204."""
-    workspace = watched(request, serial)
-    told = request.GET.get("seen", "")
-    if told == workspace.seen and workspace.is_settled:
-        return HttpResponse(status=204)
-    # Many who look at the same list ask for the same within a moment.
-    about = (request.GET.urlencode(), workspace.pk, workspace.seen, workspace.can_operate, get_language())
-    return HttpResponse(kept_for_a_moment(about, lambda: _news(request, workspace, told)))
-
-
-def _news(request: Request, workspace: Watched, told: str) -> str:
-    rows = request.GET.getlist("row")[: max(SIZES)]
-    wish, (counted, seen) = Wish.of(request.GET), count(workspace)
-    tree = tree_of(workspace, counted, wish.folder)
-    shown = cells_of(workspace.pk, rows, workspace.can_operate)
-    context = {
-        "workspace": workspace,
-        "can_operate": workspace.can_operate,
-        "wish": wish,
-        "tree": tree,
-        "html": html_of(row for row in shown if _is_new(row, told, workspace.seen)),
-        "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
-        "rows": rows,
-        "seen": seen,
-        "summary": summary(workspace, counted, tree),
-        "oob": True,
-    }
-    return render_to_string("jobs/_poll.html", context, request)
-
-
 @require_http_methods(["GET", "POST"])
 def new(request: Request, serial: str) -> HttpResponse:
     workspace = workspace_of(request, serial)
@@ -171,16 +137,6 @@ def new(request: Request, serial: str) -> HttpResponse:
 def _jobs_of(workspace: Watched) -> JobQuerySet:
     """Return the jobs of a workspace that was fetched through the user."""
     return Job.objects.filter(workspace_id=workspace.pk, deleted_at=None).order_by()
-
-
-def _is_new(job: Row, told: str, seen: str) -> bool:
-    told_time, _dash, told_outages = told.partition("-")
-    if told_outages != seen.partition("-")[2]:
-        return True
-    try:
-        return job.changed_at.timestamp() > float(told_time) - COMMIT_LAG.total_seconds()
-    except ValueError:
-        return True
 
 
 def _find(

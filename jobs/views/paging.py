@@ -19,7 +19,6 @@ T = TypeVar("T")
 COMMIT_LAG = timedelta(seconds=5)
 KEPT_SECONDS, KEPT_WHILE_CHANGING_SECONDS = 10, 1
 # Of this process alone: what it holds is quicker counted anew than asked of another machine.
-_answers, MOMENT_SECONDS = LocMemCache("answers to polls", {"OPTIONS": {"MAX_ENTRIES": 200}}), 0.5
 _counts = LocMemCache("counts of jobs", {"OPTIONS": {"MAX_ENTRIES": 1000}})
 
 
@@ -35,16 +34,6 @@ def counted_once(newest: datetime, about: object, count: Callable[[], T]) -> T:
         is_settled = newest < timezone.now() - COMMIT_LAG
         found = count()
         _counts.set(key, found, KEPT_SECONDS if is_settled else KEPT_WHILE_CHANGING_SECONDS)
-    return found
-
-
-def kept_for_a_moment(about: object, make: Callable[[], str]) -> str:
-    """Return what `make` returns, made once in half a second for each value of `about`."""
-    key = hashlib.blake2b(repr(about).encode(), digest_size=20).hexdigest()
-    found: str | None = _answers.get(key)
-    if found is None:
-        found = make()
-        _answers.set(key, found, MOMENT_SECONDS)
     return found
 
 

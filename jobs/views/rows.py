@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
@@ -23,7 +24,7 @@ from django.utils.translation import get_language
 
 from jobs.models import Job
 from jobs.templatetags.console import clock, moment_text
-from workspaces.kept import filled, in_pieces, key_of, place
+from workspaces.kept import in_pieces, joined, key_of, place
 from workspaces.prepared import Prepared
 
 ROW, CELLS = "jobs/_row.html", "jobs/_changed_cells.html"
@@ -149,14 +150,14 @@ def _made_of(model: Any, values: Mapping[str, Any]) -> Any:
 def _row(values: tuple[Any, ...], pieces: list[str]) -> Row:
     pk, changed_at, serial, name, updated_at, started_at, flink_job_id, wrong_at = values[:BEGIN]
     late = {
-        "serial": serial,
-        "name": name,
-        "flink_job_id": flink_job_id,
+        "serial": escape(serial),
+        "name": escape(name),
+        "flink_job_id": escape(flink_job_id or ""),
         "updated": updated_at.isoformat(),
         "updated_text": moment_text(updated_at),
-        "started": started_at and started_at.isoformat(),
-        "run_time": started_at and clock(datetime.now(UTC) - started_at),
-        "wrong": wrong_at and wrong_at.isoformat(),
-        "wrong_text": wrong_at and moment_text(wrong_at),
     }
-    return Row(pk, serial, name, changed_at, filled(pieces, late))
+    if started_at:
+        late |= {"started": started_at.isoformat(), "run_time": clock(datetime.now(UTC) - started_at)}
+    if wrong_at:
+        late |= {"wrong": wrong_at.isoformat(), "wrong_text": moment_text(wrong_at)}
+    return Row(pk, serial, name, changed_at, joined(pieces, late))
