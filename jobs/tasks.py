@@ -1,14 +1,17 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
-from datetime import timedelta
+from collections import defaultdict
+from datetime import datetime, timedelta
 
 from celery import shared_task
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.models import Operation
+from jobs.operations.opening import ASKED_TOGETHER
 from jobs.operations.record import wake
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
@@ -26,12 +29,8 @@ def tick() -> None:
     """Find what is due: operations that nobody carries on, endpoints that nobody has looked at (G5, G6)."""
     record_heartbeat("worker")
     now = timezone.now()
-    for pk in due_operations():
-        # Believe the row count: of two ticks at once, one sends.
-        if Operation.objects.filter(pk=pk, look_at__lte=now, ended_at=None).update(
-            look_at=now + timedelta(seconds=REOFFER_SECONDS)
-        ):
-            wake("jobs.perform", pk)
+    for some in due_operations(now):
+        wake("jobs.perform", *some)
     for pk in operations.due_recoveries():
         wake("jobs.recover", pk)
     for pk in operations.due_batches():
@@ -46,9 +45,29 @@ def tick() -> None:
             wake("jobs.watch", endpoint.pk)
 
 
-def due_operations() -> list[int]:
-    open_ones = Operation.objects.filter(ended_at=None, step__in=ASKING_STEPS, look_at__lte=timezone.now())
-    return list(open_ones.order_by("pk").values_list("pk", flat=True)[:1000])
+# Of two ticks at once, one gets a row. What somebody has locked is being carried on.
+DUE = """
+    UPDATE jobs_operation AS operation SET look_at = %s
+    FROM jobs_run AS run
+    WHERE run.id = operation.run_id AND operation.id IN (
+        SELECT id FROM jobs_operation
+        WHERE ended_at IS NULL AND step = ANY(%s) AND look_at <= %s
+        ORDER BY id LIMIT 1000 FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING operation.id, run.endpoint_id
+"""
+
+
+def due_operations(now: datetime) -> list[list[int]]:
+    """Take the operations that nobody has carried on for a while, those on one endpoint in sets; they are due again later."""
+    with connection.cursor() as cursor:
+        cursor.execute(DUE, [now + timedelta(seconds=REOFFER_SECONDS), [str(step) for step in ASKING_STEPS], now])
+        due: dict[int, list[int]] = defaultdict(list)
+        for pk, endpoint in sorted(cursor.fetchall()):
+            due[endpoint].append(pk)
+    return [
+        some[first : first + ASKED_TOGETHER] for some in due.values() for first in range(0, len(some), ASKED_TOGETHER)
+    ]
 
 
 @shared_task(name="jobs.perform")

@@ -256,9 +256,13 @@ def test_g5_nothing_that_flink_does_for_ever_holds_an_operation_open(
 
 def test_g5_an_operation_that_nobody_carries_on_is_found(console: Console) -> None:
     operation = console.click_run()
-    assert tasks.due_operations() == []
-    Operation.objects.filter(pk=operation.pk).update(look_at=timezone.now())
-    assert tasks.due_operations() == [operation.pk]
+    now = timezone.now()
+    assert tasks.due_operations(now) == []
+    Operation.objects.filter(pk=operation.pk).update(look_at=now)
+    assert tasks.due_operations(now) == [[operation.pk]]
+    # It was handed to somebody; if he does nothing with it, it is due again.
+    assert tasks.due_operations(now) == []
+    assert tasks.due_operations(now + timedelta(seconds=tasks.REOFFER_SECONDS)) == [[operation.pk]]
 
 
 def test_g5_every_step_has_a_deadline(console: Console, fake: FakeFlink) -> None:

@@ -180,6 +180,8 @@ def _due_on_flink(batch: Batch, waiting: QuerySet[BatchItem]) -> list[int]:
     """Return the items that may begin: so many that each endpoint always has some to take up, and not one by one."""
     is_quick = batch.action == Action.STOP and not batch.params.get("with_snapshot")
     limit = CANCELS_AT_A_TIME if is_quick else settings.BATCH_PARALLEL_PER_ENDPOINT
+    if batch.action == Action.RUN:
+        limit *= 2  # of these, the driver sends no more than the limit at a time
     in_line = Counter(
         Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE)
         .exclude(run=None)

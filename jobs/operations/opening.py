@@ -16,8 +16,8 @@ from jobs.states import TABLE, Action, Outcome, Step
 from workspaces.models import Visitor
 from workspaces.refusal import Refusal
 
-# So many operations are handed to a worker at a time.
-ASKED_TOGETHER = 8
+# So many operations are handed to a worker at a time; of those that Flink does at once, more.
+ASKED_TOGETHER, QUICK_TOGETHER = 16, 50
 
 
 def lock_job(job: Job, action: Action) -> Job:
@@ -78,8 +78,11 @@ def open_operations(
     begins = TABLE[action].begins
     shown = {"action": action, "step": step, "problem": None} | ({"status": begins} if begins else {})
     update_jobs([job.pk for job in jobs], recover_at=None, **shown)
-    for first in range(0, len(opened), ASKED_TOGETHER):
-        some = [one.pk for one in opened[first : first + ASKED_TOGETHER]]
+    together = (
+        QUICK_TOGETHER if action == Action.STOP and not any(one.snapshot_id for one in opened) else ASKED_TOGETHER
+    )
+    for first in range(0, len(opened), together):
+        some = [one.pk for one in opened[first : first + together]]
         transaction.on_commit(partial(wake, "jobs.perform", *some))
     return {one.job_id: one for one in opened}
 

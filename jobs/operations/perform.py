@@ -56,9 +56,11 @@ def _perform(operations: Sequence[Operation]) -> None:
     if not asks:
         return
     for_the_first_time = _write_down(asks)
+    left = len(asks)
     for wave in in_waves([one.send for one in asks]):
+        left -= len(wave)
         answered = [(asks[place], said if isinstance(said, Exception) else None) for place, said in wave]
-        _settle(answered, for_the_first_time)
+        _settle(answered, for_the_first_time, more_to_come=left > 0)
 
 
 def _prepare(operation: Operation, engine: Engine, room: Room) -> Ask | None:
@@ -113,7 +115,7 @@ def _take_back(one: Ask) -> None:
         Snapshot.objects.filter(operations=one.operation).update(asked_at=None)
 
 
-def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time: set[int]) -> None:
+def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time: set[int], more_to_come: bool) -> None:
     """Write down what came of requests: together where it is the same."""
     taken: dict[tuple[Step, Taken], list[Operation]] = defaultdict(list)
     for one, error in answered:
@@ -122,7 +124,7 @@ def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time
                 taken[one.then, how].append(one.operation)
     for (step, (event, detail)), operations in taken.items():
         if step == Step.STARTING:
-            accept(operations, event, detail)
+            accept(operations, event, detail, more_to_come)
         else:
             hand_over_all(operations, step, event, detail)
 

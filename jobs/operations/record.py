@@ -4,7 +4,7 @@ Whoever holds several rows locks them in this order: job, cluster, operation, ru
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,7 +31,7 @@ Event = OperationStep.Event
 
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
-FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS = 0.25, 0.1
+FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS = 0.25, 0.1, 1.0
 FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
@@ -47,15 +47,28 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
         log.warning("The broker is away (%s); the next tick will find what is due.", error)
 
 
-def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> None:
-    """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once."""
-    # Somebody waits for a single click; a batch is better served by fewer looks that find more, until few are left of it.
-    is_batch = any(one.batch_id for one in operations)
-    pause = FOLLOW_UP_SECONDS * (1 + (len(operations) > FEW)) if is_batch else FOLLOW_UP_CLICK_SECONDS
+def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], more_to_come: bool = False) -> None:
+    """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once.
+
+    `more_to_come`: others of their kind are being asked for right now.
+    """
     now = timezone.now()
-    due = FlinkEndpoint.objects.filter(pk=endpoint.pk).exclude(follow_up_at__gt=now - timedelta(seconds=2))
-    if due.update(follow_up_at=now + timedelta(seconds=pause)):
-        wake("jobs.watch", endpoint.pk, countdown=pause)
+    at = now + timedelta(seconds=_pause(operations, more_to_come))
+    due = FlinkEndpoint.objects.filter(pk=endpoint.pk).exclude(
+        follow_up_at__gt=now - timedelta(seconds=2), follow_up_at__lte=at
+    )
+    if due.update(follow_up_at=at):
+        wake("jobs.watch", endpoint.pk, countdown=(at - now).total_seconds())
+
+
+def _pause(operations: Collection[Operation], more_to_come: bool) -> float:
+    """Return how many seconds to wait: somebody waits for a single click; a batch is better served by fewer looks that find more."""
+    if not any(one.batch_id for one in operations):
+        return FOLLOW_UP_CLICK_SECONDS
+    if more_to_come and all(one.batch_id and one.step == Step.STARTING for one in operations):
+        # Nobody stands in line for what these wait for.
+        return FOLLOW_UP_MORE_SECONDS
+    return FOLLOW_UP_SECONDS * (1 + (len(operations) > FEW))
 
 
 @contextmanager
@@ -101,10 +114,20 @@ def move(operation: Operation, step: Step, event: Event | None = None, detail: s
     return bool(move_all([operation], step, event, detail))
 
 
-def move_all(operations: Sequence[Operation], step: Step, event: Event | None = None, detail: str = "") -> int:
-    """Take operations from the steps they were read in to `step`; return how many were still there."""
+def move_all(
+    operations: Sequence[Operation],
+    step: Step,
+    event: Event | None = None,
+    detail: str = "",
+    known: Callable[[], object] = lambda: None,
+) -> int:
+    """Take operations from the steps they were read in to `step`; return how many were still there.
+
+    `known` writes down, at the same moment, what is known of all of them.
+    """
     with transaction.atomic():
         _jobs, steps = lock_operations(operations)
+        known()
         moved = [one for one in operations if steps.get(one.pk) == one.step]
         if not moved:
             return 0
@@ -127,11 +150,18 @@ def hand_over(operation: Operation, step: Step, event: Event | None = None, deta
     hand_over_all([operation], step, event, detail)
 
 
-def hand_over_all(operations: Sequence[Operation], step: Step, event: Event | None = None, detail: str = "") -> None:
+def hand_over_all(
+    operations: Sequence[Operation],
+    step: Step,
+    event: Event | None = None,
+    detail: str = "",
+    known: Callable[[], object] = lambda: None,
+    more_to_come: bool = False,
+) -> None:
     """Take operations on one endpoint to a step that the watcher judges, and let him look in a moment."""
     assert operations[0].run is not None, "what Flink was asked for has a run"
-    if move_all(operations, step, event, detail):
-        follow_up(operations[0].run.endpoint, operations)
+    if move_all(operations, step, event, detail, known):
+        follow_up(operations[0].run.endpoint, operations, more_to_come)
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.db import transaction
-
 from clusters.engine import AlreadySubmitted, Engine, EngineError, JobState, NotFound, Refused, Submission
 from clusters.models import FlinkEndpoint
 from jobs.models import Operation, Run
@@ -14,7 +12,6 @@ from jobs.operations.record import (
     Event,
     hand_over_all,
     is_late,
-    lock_operations,
     look_again,
     note,
     problem,
@@ -110,14 +107,15 @@ def _waits_for_slots(operation: Operation, run: Run, room: Room) -> bool:
     return False
 
 
-def accept(operations: Sequence[Operation], event: Event, detail: str = "") -> None:
+def accept(operations: Sequence[Operation], event: Event, detail: str = "", more_to_come: bool = False) -> None:
     """Let the watcher judge starts that Flink has taken."""
-    # Set before the move: from now on an absence means lost, not "never started".
     runs = Run.objects.filter(pk__in=[one.run_id for one in operations], flink_state="")
-    with transaction.atomic():
-        lock_operations(operations)
+
+    def known() -> None:
+        # From now on an absence means lost, not "never started".
         runs.update(flink_state=JobState.CREATED)
-        hand_over_all(operations, Step.STARTING, event, detail)
+
+    hand_over_all(operations, Step.STARTING, event, detail, known, more_to_come)
 
 
 def _refused(operation: Operation, engine: Engine, refusal: Refused, submission: Submission) -> Taken | None:

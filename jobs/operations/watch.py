@@ -107,7 +107,7 @@ class Look:
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
         if soon := [one for one in self.waiting.values() if self._may_be_over_in_a_moment(one)]:
-            follow_up(self.endpoint, soon)
+            follow_up(self.endpoint, soon, any(one.step == Step.SUBMITTING for one in self.waiting.values()))
         self._keep_checkpoints()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
