@@ -5,12 +5,9 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from clusters.models import FlinkEndpoint
 from jobs import operations
-from jobs.models import Operation
 from jobs.operations.opening import ASKED_TOGETHER
 from jobs.operations.record import wake
 from jobs.states import ASKING_STEPS
@@ -35,18 +32,12 @@ def tick() -> None:
         wake("jobs.recover", pk)
     for pk in operations.due_batches():
         wake("jobs.advance", pk)
-    busy = Operation.objects.filter(ended_at=None, run__endpoint=OuterRef("pk"))
-    due = FlinkEndpoint.objects.filter(Q(look_at=None) | Q(look_at__lte=now)).annotate(busy=Exists(busy))
-    for endpoint in due:
-        pause = timedelta(seconds=BUSY_SECONDS if endpoint.busy else QUIET_SECONDS)
-        # A quarter second of slack: the next tick comes a hair early as often as late.
-        same = FlinkEndpoint.objects.filter(pk=endpoint.pk, look_at=endpoint.look_at)
-        if same.update(look_at=now + pause - timedelta(seconds=0.25)):
-            wake("jobs.watch", endpoint.pk)
+    for pk in due_endpoints(now):
+        wake("jobs.watch", pk)
 
 
 # Of two ticks at once, one gets a row. What somebody has locked is being carried on.
-DUE = """
+DUE_OPERATIONS = """
     UPDATE jobs_operation AS operation SET look_at = %s
     FROM jobs_run AS run
     WHERE run.id = operation.run_id AND operation.id IN (
@@ -61,13 +52,36 @@ DUE = """
 def due_operations(now: datetime) -> list[list[int]]:
     """Take the operations that nobody has carried on for a while, those on one endpoint in sets; they are due again later."""
     with connection.cursor() as cursor:
-        cursor.execute(DUE, [now + timedelta(seconds=REOFFER_SECONDS), [str(step) for step in ASKING_STEPS], now])
+        cursor.execute(
+            DUE_OPERATIONS, [now + timedelta(seconds=REOFFER_SECONDS), [str(step) for step in ASKING_STEPS], now]
+        )
         due: dict[int, list[int]] = defaultdict(list)
         for pk, endpoint in sorted(cursor.fetchall()):
             due[endpoint].append(pk)
     return [
         some[first : first + ASKED_TOGETHER] for some in due.values() for first in range(0, len(some), ASKED_TOGETHER)
     ]
+
+
+DUE_ENDPOINTS = """
+    UPDATE clusters_flinkendpoint AS endpoint SET look_at = CASE WHEN EXISTS (
+        SELECT 1 FROM jobs_operation AS operation JOIN jobs_run AS run ON run.id = operation.run_id
+        WHERE operation.ended_at IS NULL AND run.endpoint_id = endpoint.id
+    ) THEN %s ELSE %s END::timestamptz
+    WHERE id IN (
+        SELECT id FROM clusters_flinkendpoint WHERE look_at IS NULL OR look_at <= %s FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING id
+"""
+
+
+def due_endpoints(now: datetime) -> list[int]:
+    """Take the endpoints that are to be looked at now; they are due again soon if somebody waits there, else somewhat later."""
+    # A quarter second of slack: the next tick comes a hair early as often as late.
+    soon, later = (now + timedelta(seconds=seconds - 0.25) for seconds in (BUSY_SECONDS, QUIET_SECONDS))
+    with connection.cursor() as cursor:
+        cursor.execute(DUE_ENDPOINTS, [soon, later, now])
+        return sorted(pk for (pk,) in cursor.fetchall())
 
 
 @shared_task(name="jobs.perform")

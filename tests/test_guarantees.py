@@ -3,11 +3,13 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from clusters.flink import plain_path
 from clusters.models import FlinkEndpoint
 from jobs import operations, tasks
 from jobs.models import Operation, Run, Snapshot, Version
@@ -138,6 +140,62 @@ def test_g3_trigger_and_job_were_forgotten_and_the_directory_knows(console: Cons
     console.settle()
     assert console.snapshot.state == "completed"
     assert (console.job.status, console.last.outcome) == ("stopped", "succeeded")
+
+
+NO_HISTORY = {
+    "errors": ["org.apache.flink.runtime.rest.handler.RestHandlerException: Checkpointing has not been enabled."]
+}
+
+
+def test_g3_a_new_jobmanager_has_no_history_of_a_job_that_had_ended_and_the_directory_knows(
+    console: Console, fake: FakeFlink
+) -> None:
+    run = console.start()
+    console.click_stop()
+    console.perform()
+    assert fake.jobs[run.flink_job_id].state == "FINISHED"
+    # Recorded: a JobManager that is killed just then shows the job as finished, and knows nothing else of it.
+    fake.forget_triggers()
+    fake.fault(("GET", r"/jobs/[^/]*/checkpoints"), "status", times=None, status=404, body=NO_HISTORY)
+    console.settle()
+    assert (console.snapshot.state, console.job.status, console.last.outcome) == ("completed", "stopped", "succeeded")
+
+
+def test_g3_without_history_and_directory_nothing_is_concluded_of_a_snapshot(console: Console, fake: FakeFlink) -> None:
+    run = console.start()
+    console.click_snapshot()
+    console.perform()
+    (location,) = fake.jobs[run.flink_job_id].savepoints
+    hidden = Path(plain_path(location)).rename(Path(plain_path(location)).parent.parent / "hidden")
+    fake.forget_triggers()
+    no_history = fake.fault(("GET", r"/jobs/[^/]*/checkpoints"), "status", times=None, status=404, body=NO_HISTORY)
+    console.settle(2)
+    assert (console.snapshot.state, console.last.step) == ("creating", "snapshotting")
+    assert fake.seen("POST", r"/jobs/[^/]*/savepoints") == 1
+    # However long that lasts, nobody waits for ever.
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+    console.settle(2)
+    assert (console.snapshot.state, console.last.outcome) == ("creating", "failed")
+    assert console.job.status == "running"
+    hidden.rename(plain_path(location))
+    console.watch()
+    assert console.snapshot.state == "completed"
+    assert no_history
+
+
+def test_g5_a_start_of_which_flink_does_not_tell_where_it_began_has_an_end(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    console.click_stop()
+    console.settle()
+    fake.fault(("GET", r"/jobs/[^/]*/checkpoints"), "status", times=None, status=404, body=NO_HISTORY)
+    console.click_run(snapshot=console.snapshot)
+    console.settle(2)
+    assert console.last.step == "starting"
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+    console.settle(2)
+    assert console.last.outcome == "failed"
+    console.watch()
+    assert console.job.status == "running"
 
 
 def test_g3_a_forgotten_trigger_with_nothing_to_show_is_asked_again(console: Console, fake: FakeFlink) -> None:

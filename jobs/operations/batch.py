@@ -24,6 +24,7 @@ from jobs.operations.record import BATCH_LOCK, alone, wake
 from jobs.operations.together import ITEMS_TOGETHER, TOGETHER, begin_together
 from jobs.states import ASKING_STEPS, Action, Outcome, Step
 from workspaces.models import May, Workspace
+from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
 
 log = logging.getLogger(__name__)
@@ -249,6 +250,7 @@ ACTS: dict[Action, Callable[[Batch, BatchItem], None]] = {
 
 def due_batches() -> list[int]:
     """Return the batches that are not over: the tick looks after each, so none is ever stuck."""
-    return list(
-        Batch.objects.filter(ended_at=None).filter(~Q(total=0)).order_by("pk").values_list("pk", flat=True)[:100]
-    )
+    return [pk for (pk,) in DUE.rows()]
+
+
+DUE = Prepared(lambda: Batch.objects.filter(~Q(total=0), ended_at=None).order_by("pk").values_list("pk")[:100])

@@ -36,9 +36,8 @@ PLACES_TO_TRY = 20
 OWN_WORDS = "checkpointing.interval"
 
 
-def is_due(now: datetime) -> ExpressionWrapper:
+def is_due(now: datetime, long_ago: datetime) -> ExpressionWrapper:
     """Return the condition on a run that its newest checkpoint was asked for long ago, so that it may have another."""
-    long_ago = now - timedelta(seconds=ASK_AGAIN_SECONDS)
     # Before its first interval is over, a run has no checkpoint to tell of.
     interval = F("version__checkpoint_interval_seconds") * Value(timedelta(seconds=1), DurationField())
     over = Q(started_at__lte=ExpressionWrapper(Value(now, DateTimeField()) - interval, DateTimeField()))

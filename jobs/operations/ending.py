@@ -14,6 +14,7 @@ from jobs.models import Job, Operation, OperationStep, Problem, Run
 from jobs.operations.back_off import breaks, came_to_nothing, plan
 from jobs.operations.record import Event, line_of_record, lock_operations, update_jobs, wake
 from jobs.states import Outcome, RunEnd, Status, status_after
+from workspaces.prepared import Prepared, among
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,12 @@ def true_status(job_id: int) -> Status:
 
 
 def true_statuses(job_ids: Collection[int]) -> dict[int, Status]:
-    jobs = Job.objects.filter(pk__in=job_ids).select_related("current_run")
-    return {job.pk: _status(job, job.current_run) for job in jobs}
+    return {job.pk: _status(job, job.current_run) for job in JOBS.objects(pks=list(job_ids))}
+
+
+JOBS = Prepared(
+    lambda pks: Job.objects.filter(among("jobs_job.id", pks)).select_related("current_run").order_by(), pks=[-1]
+)
 
 
 def _status(job: Job, run: Run | None) -> Status:

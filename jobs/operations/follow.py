@@ -13,6 +13,7 @@ from clusters.engine import (
     JobSight,
     JobState,
     NotFound,
+    Refused,
     SavepointSight,
     Unanswered,
     Unreachable,
@@ -107,5 +108,10 @@ def found_elsewhere(snapshot: Snapshot, engine: Engine) -> bool:
         location = engine.find_savepoint(snapshot.run.flink_job_id, snapshot.directory)
     except NotFound:
         location = ""
+    except Refused:
+        # No history: not yet, of a job that a new JobManager brings back; not any more, of one that had ended before it came.
+        location = find_on_disk(snapshot.directory)
+        if not location:
+            raise
     location = location or find_on_disk(snapshot.directory)
     return bool(location) and complete_snapshot(snapshot, location, size_on_disk(location))

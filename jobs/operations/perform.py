@@ -16,25 +16,38 @@ from jobs.operations.at_once import in_waves
 from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again, wake
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
+from workspaces.prepared import Prepared, among
 
 log = logging.getLogger(__name__)
+
+
+TO_ASK = Prepared(
+    lambda pks: (
+        Operation.objects.filter(
+            among("jobs_operation.id", pks), ended_at=None, step__in=ASKING_STEPS, run__isnull=False
+        )
+        .select_related(
+            *(
+                "job",
+                "snapshot__run",
+                "run__version",
+                "run__restored_from",
+                "run__endpoint__cluster",
+                "run__job",
+                "problem",
+            )
+        )
+        .order_by("pk")
+    ),
+    pks=[-1],
+)
 
 
 def perform(*operation_ids: int) -> None:
     """Do the asking steps in which these operations stand. Anybody may call this at any time, any number of times."""
     with alone_with(OPERATION_LOCK, operation_ids) as mine:
-        operations = Operation.objects.select_related(
-            "job",
-            "snapshot__run",
-            "run__version",
-            "run__restored_from",
-            "run__endpoint__cluster",
-            "run__job",
-            "problem",
-        ).filter(pk__in=mine, ended_at=None, step__in=ASKING_STEPS, run__isnull=False)
         by_endpoint = defaultdict(list)
-        for one in operations.order_by("pk"):
-            assert one.run is not None
+        for one in TO_ASK.objects(pks=mine) if mine else []:
             by_endpoint[one.run.endpoint_id].append(one)
         for some in by_endpoint.values():
             _perform(some)

@@ -25,6 +25,7 @@ from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
 from jobs.states import WATCHED_STEPS, Step
+from workspaces.prepared import Prepared, among
 
 log = logging.getLogger(__name__)
 Event = OperationStep.Event
@@ -96,17 +97,27 @@ def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
                 cursor.execute("SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS key", [mine])
 
 
+JOBS = Prepared(
+    lambda pks: Job.objects.select_for_update(no_key=True).filter(among("jobs_job.id", pks)).order_by("pk"), pks=[-1]
+)
+STEPS = Prepared(
+    lambda pks: (
+        Operation.objects.select_for_update(no_key=True)
+        .filter(among("jobs_operation.id", pks), ended_at=None)
+        .order_by("pk")
+        .values_list("pk", "step")
+    ),
+    pks=[-1],
+)
+
+
 def lock_operations(operations: Collection[Operation]) -> tuple[dict[int, Job], dict[int, str]]:
     """Return the jobs of these operations (id -> job), and the steps of those that are open (id -> step); all stay locked.
 
     Rows that name them may be inserted meanwhile.
     """
-    jobs = Job.objects.select_for_update(no_key=True).filter(pk__in=[one.job_id for one in operations]).order_by("pk")
-    found = {job.pk: job for job in jobs}
-    still_open = Operation.objects.select_for_update(no_key=True).filter(
-        pk__in=[one.pk for one in operations], ended_at=None
-    )
-    return found, dict(still_open.order_by("pk").values_list("pk", "step"))
+    found = {job.pk: job for job in JOBS.objects(pks=[one.job_id for one in operations])}
+    return found, dict(STEPS.rows(pks=[one.pk for one in operations]))
 
 
 def move(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> bool:

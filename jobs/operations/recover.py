@@ -1,6 +1,6 @@
 """Auto recovery: the console runs a job again that has failed or vanished, as an ordinary operation (back_off.py: when)."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,6 +13,7 @@ from jobs.operations.restore import where_to_go_on
 from jobs.operations.run import run
 from jobs.states import Action, Outcome, Step
 from workspaces.models import Visitor
+from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
 
 RECOVERY_LOCK = 4  # a namespace of its own beside those of record.py
@@ -34,9 +35,17 @@ def switch_recovery(user: Visitor, job: Job, on: bool) -> None:
 def due_recoveries() -> list[int]:
     """Claim the jobs whose time has come, so that of two ticks at once one takes each; return at most a hundred."""
     now = timezone.now()
-    due = Job.objects.filter(recover_at__lte=now, deleted_at=None).order_by("recover_at")
-    seen = list(due.values_list("pk", "recover_at")[:AT_ONCE])
-    return [pk for pk, at in seen if _offer(pk, at, now)]
+    return [pk for pk, at in DUE.rows(now=now) if _offer(pk, at, now)]
+
+
+DUE = Prepared(
+    lambda now: (
+        Job.objects.filter(recover_at__lte=now, deleted_at=None)
+        .order_by("recover_at")
+        .values_list("pk", "recover_at")[:AT_ONCE]
+    ),
+    now=datetime(1970, 1, 1, tzinfo=UTC),
+)
 
 
 def _offer(job_id: int, at: datetime | None, now: datetime) -> bool:

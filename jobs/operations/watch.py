@@ -1,11 +1,13 @@
 """The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
 
 import logging
+import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
 
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
@@ -15,7 +17,7 @@ from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
-from jobs.operations.book import Entry, entries
+from jobs.operations.book import ENDPOINT, OPERATIONS, RUNS, SNAPSHOTS, WAITING, Entry, entries
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, end_all
@@ -28,17 +30,23 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BACK_OFF_LIMIT_SECONDS = 10
+REACHED = """
+    UPDATE clusters_flinkendpoint
+    SET seen_at = statement_timestamp(), unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
+        keeps_jobs = %s, checkpoint_directory = %s
+    WHERE id = %s
+"""
 # So long after a step has begun, its end is looked for more often than once a tick.
 FOLLOWED_UP_SECONDS = 5
-# So many runs are asked for their newest checkpoint at a look, however many there are.
+# So many runs are asked for their newest checkpoint at a look, however many there are; where that is a crowd, in sets at every fourth.
 CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
+CROWD, LOOK_OF_A_CROWD = 8, 4
 
 
 def watch(endpoint_id: int) -> None:
     """Look at one endpoint and settle what can be settled. Anybody may call this at any time, any number of times."""
     with alone(ENDPOINT_LOCK, endpoint_id) as mine:
-        endpoint = FlinkEndpoint.objects.filter(pk=endpoint_id).first()
-        if mine and endpoint:
+        for endpoint in ENDPOINT.objects(pk=endpoint_id) if mine else []:
             if endpoint.follow_up_at:
                 FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
             Look(endpoint).take()
@@ -59,25 +67,15 @@ class Look:
         self.operations: dict[int | None, Operation] = {}
         self.snapshots: dict[int, list[Snapshot]] = {}
         self.answers: Answers = {}
-        creating = Snapshot.objects.filter(
-            state=Snapshot.State.CREATING, run__endpoint=endpoint, asked_at__isnull=False
-        )
-        # First only which: mostly there are none.
-        pks = list(creating.values_list("pk", flat=True))
-        for one in Snapshot.objects.filter(pk__in=pks).select_related("run") if pks else []:
+        for one in SNAPSHOTS.objects(endpoint=endpoint.pk):
             self.snapshots.setdefault(one.run_id, []).append(one)
 
     def _waiting(self) -> dict[int | None, Operation]:
-        fields = ("run", "job", "batch", "snapshot", "action", "step", "deadline_at", "look_at")
-        return {
-            one.run_id: one
-            for one in Operation.objects.filter(ended_at=None, run__endpoint=self.endpoint).only(*fields)
-        }
+        return {one.run_id: one for one in WAITING.objects(endpoint=self.endpoint.pk)}
 
     def _bring_operations(self, runs: Collection[int]) -> None:
         """Fetch the open operations of these runs as a whole, as far as they stand where they stood before we asked Flink."""
-        brought = ("job__problem", "problem", "snapshot__run", "run__restored_from", "run__endpoint__cluster")
-        found = Operation.objects.filter(run__in=runs, ended_at=None).select_related(*brought)
+        found = OPERATIONS.objects(runs=list(runs))
         before = {one.pk: one.step for one in self.waiting.values()}
         self.operations = {one.run_id: one for one in found if before.get(one.pk) == one.step}
         for snapshot in chain(*self.snapshots.values()):
@@ -147,7 +145,7 @@ class Look:
             return []
         if self.waiting:
             self._bring_operations(pks)
-        runs = list(Run.objects.filter(pk__in=pks, ended_at=None).select_related("job", "version"))
+        runs = RUNS.objects(pks=pks)
         for run in runs:
             run.endpoint, run.version.job = self.endpoint, run.job
         return [run for run in runs if (run.pk in self.waiting) == (run.pk in self.operations)]
@@ -181,6 +179,7 @@ class Look:
             self._settle(run)
         except EngineError as error:
             log.warning("No answer about %s: %s", run, error.summary)
+            self._end_if_late(self.operations.get(run.pk), error.summary)
         except Exception:
             log.exception("Could not settle %s", run)
 
@@ -190,12 +189,19 @@ class Look:
         is_gone = truth.is_gone(run, truth.patience_with(self.endpoint))
         for snapshot in self.snapshots.get(run.pk, []):
             if snapshot.trigger_id in self.answers:
-                follow(snapshot, self.engine, sight, operation, is_gone, self.answers)
+                self._follow(snapshot, sight, operation, is_gone)
         if operation is None:
             if closing := truth.settle(run, self.engine, sight, is_gone, self.causes):
                 self.closings.append(closing)
         elif operation.step in WATCHED_STEPS and (ending := self._judge(operation, sight, is_gone)):
             self.endings.append(ending)
+
+    def _follow(self, snapshot: Snapshot, sight: JobSight | None, operation: Operation | None, is_gone: bool) -> None:
+        """Settle a snapshot if that can be done now; whatever Flink says of it, the operation is judged: it has a deadline."""
+        try:
+            follow(snapshot, self.engine, sight, operation, is_gone, self.answers)
+        except EngineError as error:
+            log.warning("No answer about %s: %s", snapshot, error.summary)
 
     def _judge(self, operation: Operation, sight: JobSight | None, is_gone: bool) -> Ending | None:
         if operation.step == Step.ENDING:
@@ -219,10 +225,7 @@ class Look:
             if snapshot.run_id in watched:
                 continue
             sight = self.sights.get(snapshot.run.flink_job_id)
-            try:
-                follow(snapshot, self.engine, sight, None, sight is None, self.answers)
-            except EngineError as error:
-                log.warning("No answer about %s: %s", snapshot, error.summary)
+            self._follow(snapshot, sight, None, sight is None)
 
     def _keep_checkpoints(self) -> None:
         """Ask for the newest checkpoints last, so that nobody's operation waits for it."""
@@ -233,19 +236,16 @@ class Look:
             if entry.may_have_checkpoint and (sight := sights.get(entry.flink_job_id)) and sight.is_up
         ]
         count = CHECKPOINTS_A_BUSY_LOOK if self.waiting else CHECKPOINTS_A_LOOK
+        if len(due) >= CROWD and not self.waiting:
+            # A set of them costs little more than one.
+            count = 0 if random.randrange(LOOK_OF_A_CROWD) else count * LOOK_OF_A_CROWD
         checkpoints.keep_newest(checkpoints.some_of(due, count), self.engine)
 
     def _reached(self) -> None:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
             self._ask_for_habits()
-        FlinkEndpoint.objects.filter(pk=self.endpoint.pk).update(
-            seen_at=Now(),
-            unreachable_since=None,
-            unreachable_reason="",
-            failed_looks=0,
-            keeps_jobs=self.endpoint.keeps_jobs,
-            checkpoint_directory=self.endpoint.checkpoint_directory,
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(REACHED, [self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory, self.endpoint.pk])
         if self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
 
@@ -271,13 +271,16 @@ class Look:
         )
         if not self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
-        name = self.endpoint.cluster.name
         self._bring_operations([one.run_id for one in self.waiting.values() if one.run_id and is_late(one)])
         for one in self.operations.values():
-            if one.step in WATCHED_STEPS and is_late(one):
-                why = problem("cluster-unreachable", reason, cluster=name)
-                self.endings.append(Ending(one, Outcome.FAILED, why, event=Event.TOO_LATE, detail=reason))
+            self._end_if_late(one, reason)
         self._end()
+
+    def _end_if_late(self, operation: Operation | None, reason: str) -> None:
+        """Give an operation up that is past its deadline, and of which Flink does not tell how it stands."""
+        if operation and operation.step in WATCHED_STEPS and is_late(operation):
+            why = problem("cluster-unreachable", reason, cluster=self.endpoint.cluster.name)
+            self.endings.append(Ending(operation, Outcome.FAILED, why, event=Event.TOO_LATE, detail=reason))
 
 
 def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:

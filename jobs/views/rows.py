@@ -16,7 +16,7 @@ from html import escape
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
-from django.db.models import BooleanField, QuerySet
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -25,7 +25,7 @@ from django.utils.translation import get_language
 from jobs.models import Job
 from jobs.templatetags.console import clock, moment_text
 from workspaces.kept import in_pieces, joined, key_of, place
-from workspaces.prepared import Prepared
+from workspaces.prepared import Prepared, among
 
 ROW, CELLS = "jobs/_row.html", "jobs/_changed_cells.html"
 # What is written into a look, and decides nothing.
@@ -49,17 +49,14 @@ SHOWN = (
 )
 
 
-def _values(condition: str, *params: Any) -> QuerySet[Job, tuple[Any, ...]]:
-    """Return what rows are made of; an array in `condition` is one parameter, however many jobs it names."""
-    jobs = Job.objects.filter(RawSQL(condition, params, BooleanField())).order_by()
-    return jobs.values_list(*NOT_SHOWN, *WRITTEN, *SHOWN)
+def _values(which: RawSQL) -> QuerySet[Job, tuple[Any, ...]]:
+    """Return what rows are made of."""
+    return Job.objects.filter(which).order_by().values_list(*NOT_SHOWN, *WRITTEN, *SHOWN)
 
 
-BY_KEY = Prepared(lambda pks: _values("jobs_job.id = ANY(%s)", pks), pks=[-1])
+BY_KEY = Prepared(lambda pks: _values(among("jobs_job.id", pks)), pks=[-1])
 BY_SERIAL = Prepared(
-    lambda workspace, serials: _values("jobs_job.serial = ANY(%s)", serials).filter(
-        workspace=workspace, deleted_at=None
-    ),
+    lambda workspace, serials: _values(among("jobs_job.serial", serials)).filter(workspace=workspace, deleted_at=None),
     workspace=-1,
     serials=["a serial"],
 )
