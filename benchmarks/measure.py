@@ -127,6 +127,7 @@ class Clicker(Visitor):
             "Accept-Language": "en",
             "Content-Type": "application/x-www-form-urlencoded",
         }
+        self.connection.close()  # the server has closed it if it was idle for long
         self.connection.request("POST", path, urlencode(fields), headers)
         answer = self.connection.getresponse()
         answer.read()

@@ -44,11 +44,16 @@ def new_space(name: str, user: User) -> Space:
     return Space(workspace, endpoint, folders, user)
 
 
+TABLES: tuple[Any, ...] = (Problem, Job, Version, Draft, Run)
+
+
 @transaction.atomic
 def fill(space: Space, count: int) -> None:
     """Let the space have so many jobs: of ten, six run, one has failed with a problem, three are stopped."""
     numbers = range(space.count, count)
-    first = (Job.objects.aggregate(models.Max("pk"))["pk__max"] or 0) + 1 - space.count
+    # A job, its version, its run and its problem have the same number: one that none of them has yet.
+    taken = [table.objects.aggregate(last=models.Max("pk"))["last"] or 0 for table in TABLES]
+    first = max(taken) + 1 - space.count
     long_ago = timezone.now() - timedelta(days=1)
     pour(Problem, ({"id": first + n, "code": "flink", "summary": "/ by zero", "values": {"known": "Division by zero"},
                     "created_at": long_ago} for n in numbers if n % 10 == 6))  # fmt: skip
@@ -57,7 +62,7 @@ def fill(space: Space, count: int) -> None:
         pour(model, ({"id": first + n, "job_id": first + n, "sql": SCRIPT, **more} for n in numbers))
     pour(Run, (_run(space, n, first + n, long_ago) for n in numbers if n % 10 <= 6))
     with connection.cursor() as cursor:
-        for table in (Problem, Job, Version, Draft, Run):
+        for table in TABLES:
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)", [table._meta.db_table, first + count])
     space.count = count
 

@@ -58,9 +58,13 @@ def options_of(properties: Mapping[str, str], values: Values) -> dict[str, str]:
     return {key: fill(key, text) for key, text in properties.items()}
 
 
-def refuse_unknown(script: str, properties: Mapping[str, str], workspace_id: int) -> None:
-    """Raise ScriptError for a text that can't be taken apart or names what the workspace does not have; read no value."""
-    names = Values(workspace_id, read=lambda variable: "x")
+def names_of(workspace_id: int) -> Values:
+    """Return what tells which variables a workspace has, without reading a value."""
+    return Values(workspace_id, read=lambda variable: "x")
+
+
+def refuse_unknown(script: str, properties: Mapping[str, str], names: Values) -> None:
+    """Raise ScriptError for a text that can't be taken apart or names what the workspace does not have."""
     statements_of(script, names)
     options_of(properties, names)
 

@@ -128,6 +128,37 @@ def test_many_are_begun_in_as_many_statements_as_one(desk: Desk, settings, actio
     assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("action", [Action.PUBLISH, Action.MOVE, Action.DELETE])
+def test_acts_that_are_done_at_once_take_as_many_statements_for_many_as_for_one(desk: Desk, action: Action) -> None:
+    jobs, counts = desk.jobs(31), []
+    for some in (jobs[:1], jobs[1:]):
+        batch = desk.batch(action, some, note="together")
+        with CaptureQueriesContext(connection) as queries:
+            operations.advance(batch.pk)
+        counts.append(len(queries))
+        assert states(batch) == ["succeeded"] * len(some)
+    assert counts[0] == counts[1]
+    records = Operation.objects.filter(action=action).order_by("-pk")[: len(jobs)]
+    assert sorted(one.job_id for one in records) == sorted(job.pk for job in jobs)
+    if action == Action.PUBLISH:
+        assert {job.versions.latest("number").number for job in jobs} == {2}
+        assert set(Job.objects.values_list("last_version_number", flat=True)) == {2}
+
+
+def test_what_is_refused_of_one_is_done_with_the_others(desk: Desk) -> None:
+    jobs = desk.jobs(3)
+    jobs[1].draft.sql = "INSERT INTO t SELECT '${unknown}'"
+    jobs[1].draft.save()
+    published = desk.batch(Action.PUBLISH, jobs, note="together")
+    operations.advance(published.pk)
+    assert states(published) == ["succeeded", "refused", "succeeded"]
+    assert "unknown" in published.items.get(state="refused").reasons["en"]
+    desk.settle(desk.batch(Action.RUN, jobs[:1], start="none"))
+    deleted = desk.batch(Action.DELETE, jobs)
+    operations.advance(deleted.pk)
+    assert states(deleted) == ["refused", "succeeded", "succeeded"]
+
+
 def test_many_are_asked_for_in_as_many_statements_as_one(desk: Desk, settings) -> None:
     settings.BATCH_PARALLEL_PER_ENDPOINT = 30
     batch = desk.batch(Action.RUN, desk.jobs(9), start="none")

@@ -1,11 +1,9 @@
 """Parts of pages that were rendered before, icons, and queries that were compiled before: always what they would be anew."""
 
-import contextlib
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
 from django.template import Context, Template, TemplateSyntaxError
 from django.template.loader import render_to_string
 from django.test import Client
@@ -18,7 +16,6 @@ from jobs.views.rows import CELLS, ROW, cells_of, rows_of
 from tests.conftest import Console, make_job
 from workspaces.kept import in_pieces, kept
 from workspaces.models import Member, Role, Workspace
-from workspaces.prepared import Prepared
 
 
 def test_a_part_is_rendered_anew_for_every_value_and_language(db: None) -> None:
@@ -139,41 +136,6 @@ def test_rows_that_look_alike_are_rendered_once(client: Client, alice: User, job
     answer = client.get(f"/spaces/{job.workspace.serial}/jobs/")
     assert [template.name for template in answer.templates].count(ROW) == 1
     assert answer.text.count("<tr>") == 7
-
-
-def test_a_prepared_query_says_when_a_value_has_no_place(db: None) -> None:
-    with pytest.raises(ValueError, match="name"):
-        Prepared(lambda name: Workspace.objects.values_list("pk"), name="x").rows(name="y")
-
-
-def test_a_prepared_query_is_planned_once_by_a_connection(db: None) -> None:
-    ask = Prepared(lambda serial: Workspace.objects.filter(serial=serial).values_list("pk", "created_at"), serial="x")
-    made = Workspace.objects.create(name="Planned")
-    for _time in range(4):
-        assert ask.rows(serial=made.serial) == [(made.pk, made.created_at)]
-        assert ask.rows(serial="' OR 1=1 --") == []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%workspaces_workspace%'")
-        assert len(cursor.fetchall()) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_prepared_query_outlives_its_connection() -> None:
-    ask = Prepared(lambda serial: Workspace.objects.filter(serial=serial).values_list("pk"), serial="x")
-    assert ask.rows(serial="none") == []
-    kill_connection()
-    connection.close_if_unusable_or_obsolete()  # as at the beginning of every request
-    assert ask.rows(serial="none") == []
-    kill_connection()
-    with pytest.raises(OperationalError):  # in the middle of a request, something may be lost
-        ask.rows(serial="none")
-    connection.close()
-
-
-def kill_connection() -> None:
-    """Let PostgreSQL end the connection behind its back, as a restart does."""
-    with connection.cursor() as cursor, contextlib.suppress(OperationalError):
-        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def test_a_viewer_gets_no_buttons_around_the_rows(client: Client, alice: User, vera: User, job: Job) -> None:

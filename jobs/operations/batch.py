@@ -3,35 +3,28 @@
 An item is the same act as a single click, by the same function; what that refuses is the item's outcome, never the batch's end.
 """
 
-import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs.log_records import subject
-from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot
+from jobs.models import Batch, BatchItem, Job, Operation, Snapshot
 from jobs.models.batch import UNSUCCESSFUL
-from jobs.operations.draft import delete, publish
-from jobs.operations.folders import move_job
 from jobs.operations.record import BATCH_LOCK, alone, wake
-from jobs.operations.together import ITEMS_TOGETHER, TOGETHER, begin_together
+from jobs.operations.together import ITEMS_TOGETHER, begin_together
 from jobs.states import ASKING_STEPS, Action, Outcome, Step
 from workspaces.models import May, Workspace
 from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
 
-log = logging.getLogger(__name__)
 State = BatchItem.State
 
-# Acts that are done at once go on for so many items before the worker lets others in.
-ITEMS_AT_A_TIME = 50
 OUTCOMES = {
     Outcome.SUCCEEDED: State.SUCCEEDED,
     Outcome.FAILED: State.FAILED,
@@ -159,13 +152,7 @@ def _begin(batch: Batch) -> int:
         return 0
     if batch.action in ON_FLINK:
         return begin_together(batch, _due_on_flink(batch, waiting))
-    if batch.action in TOGETHER:
-        return begin_together(batch, list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER]))
-    items = list(waiting.select_related("job__workspace")[:ITEMS_AT_A_TIME])
-    for item in items:
-        with subject(batch=batch.serial, job=item.job.serial):
-            _begin_item(batch, item)
-    return len(items)
+    return begin_together(batch, list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER]))
 
 
 ON_FLINK = (Action.RUN, Action.STOP, Action.SNAPSHOT)
@@ -193,59 +180,6 @@ def _due_on_flink(batch: Batch, waiting: QuerySet[BatchItem]) -> list[int]:
         if in_line[endpoint] <= limit:
             due += waiting.filter(job__endpoint=endpoint).values_list("pk", flat=True)[: 2 * limit - in_line[endpoint]]
     return due
-
-
-def _begin_item(batch: Batch, item: BatchItem) -> None:
-    """Do one item's act; what it writes (the note of a copy) is in the language of the one who asked."""
-    with translation.override(batch.params.get("language") or settings.LANGUAGE_CODE):
-        try:
-            # One transaction: an item is begun if and only if its operation is written down with it.
-            with transaction.atomic():
-                _act(batch, item)
-        except Refusal as refusal:
-            _finish(item, State.REFUSED, reasons=refusal.in_all_languages())
-        except Exception:
-            log.exception("Could not begin item %s of batch %s", item.position, batch.serial)
-            why = Refusal(_("An internal error; the log of the worker tells more."))
-            _finish(item, State.FAILED, reasons=why.in_all_languages())
-
-
-def _act(batch: Batch, item: BatchItem) -> None:
-    begun = BatchItem.objects.filter(pk=item.pk, state=State.WAITING)
-    if begun.update(state=State.WORKING, changed_at=timezone.now()):
-        ACTS[Action(batch.action)](batch, item)
-
-
-def _finish(item: BatchItem, state: BatchItem.State, **fields: Any) -> None:
-    BatchItem.objects.filter(pk=item.pk, state__in=[State.WAITING, State.WORKING]).update(
-        state=state, changed_at=timezone.now(), **fields
-    )
-
-
-def _publish(batch: Batch, item: BatchItem) -> None:
-    publish(batch.requested_by, item.job, batch.params["note"])
-    _finish(item, State.SUCCEEDED)
-
-
-def _delete(batch: Batch, item: BatchItem) -> None:
-    delete(batch.requested_by, item.job)
-    _finish(item, State.SUCCEEDED)
-
-
-def _move(batch: Batch, item: BatchItem) -> None:
-    serial = batch.params.get("folder")
-    folder = Folder.objects.filter(serial=serial, workspace=batch.workspace).first() if serial else None
-    if serial and folder is None:
-        raise Refusal(_("The target folder does not exist any more."))
-    move_job(batch.requested_by, item.job, folder)
-    _finish(item, State.SUCCEEDED)
-
-
-ACTS: dict[Action, Callable[[Batch, BatchItem], None]] = {
-    Action.PUBLISH: _publish,
-    Action.DELETE: _delete,
-    Action.MOVE: _move,
-}
 
 
 def due_batches() -> list[int]:

@@ -1,8 +1,10 @@
 """Acts that never touch a running job: create, save, check, publish, delete."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Value, When
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
@@ -10,18 +12,19 @@ from django.utils.translation import gettext_lazy as _
 from clusters.engine import EngineError, Refused, Submission, Unanswered, Unreachable
 from clusters.models import Cluster, FlinkEndpoint
 from jobs import advice
-from jobs.masking import mask
-from jobs.models import Draft, Folder, Job, Problem, Version
+from jobs.masking import mask, secrets_in
+from jobs.models import Draft, Folder, Job, Operation, Problem, Version
 from jobs.models.run import new_flink_id
-from jobs.operations.opening import lock_job, record_done
+from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
 from jobs.operations.options import flink_options
-from jobs.operations.record import update_job
+from jobs.operations.record import update_job, update_jobs
 from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.states import Action, Status
-from jobs.variables import Values, options_of, refuse_unknown, statements_of
+from jobs.variables import Values, names_of, options_of, refuse_unknown, statements_of
 from workspaces.models import Visitor, Workspace
 from workspaces.refusal import Refusal
+from workspaces.variables import hidden_values
 
 
 class Conflict(Refusal):
@@ -88,8 +91,16 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -
 @transaction.atomic
 def publish(user: Visitor, job: Job, note: str) -> Version:
     """Publish the saved draft as the next version. Raise Refusal for a draft that can't be taken apart."""
-    job = lock_job(job, Action.PUBLISH)
-    return _published(user, job, Draft.objects.get(job=job), note)
+    record = only(publish_many(user, [job.pk], note))
+    return job.versions.get(number=record.params["version"])
+
+
+@transaction.atomic
+def publish_many(user: Visitor, job_ids: Collection[int], note: str) -> dict[int, Operation | Refusal]:
+    """Publish the saved drafts of jobs, in a number of statements that does not depend on theirs; tell of each what came of it."""
+    jobs, refusals = sort_out(job_ids, Action.PUBLISH)
+    drafts = {draft.job_id: draft for draft in Draft.objects.filter(job__in=jobs)}
+    return refusals | _published(user, {job: drafts[job.pk] for job in jobs}, note)
 
 
 @transaction.atomic
@@ -104,23 +115,40 @@ def publish_definition(user: Visitor, job: Job, values: dict[str, Any], note: st
     if draft is None or (latest and draft.values() == latest.values()):
         draft = save_draft(user, job, draft.revision if draft else 0, values)
         job = lock_job(job, Action.PUBLISH)
-    return _published(user, job, Draft(job=job, **values), note)
+    record = only(_published(user, {job: Draft(job=job, **values)}, note))
+    return job.versions.get(number=record.params["version"])
 
 
-def _published(user: Visitor, job: Job, draft: Draft, note: str) -> Version:
+def _published(user: Visitor, drafts: Mapping[Job, Draft], note: str) -> dict[int, Operation | Refusal]:
+    """Publish what locked jobs of one workspace are to be, each as its next version."""
     if not note.strip():
         raise Refusal(_("A version note is required."))
-    try:
-        refuse_unknown(draft.sql, draft.properties, job.workspace_id)
-    except ScriptError as error:
-        found = problem_in_script(error)
-        raise Refusal(lazy(lambda: advice.explain(found).cause, str)()) from error
-    number, note = job.last_version_number + 1, mask(note.strip(), secret_values(draft))
-    version = Version.objects.create(job=job, number=number, note=note, published_by_id=user.pk, **draft.values())
-    status = {"status": Status.STOPPED} if job.status == Status.UNPUBLISHED else {}
-    update_job(job.pk, last_version_number=number, updated_at=timezone.now(), **status)
-    record_done(job, Action.PUBLISH, user, version=number, note=version.note)
-    return version
+    refusals, versions = {}, []
+    workspace = next((job.workspace_id for job in drafts), 0)
+    names, hidden = names_of(workspace), hidden_values(workspace)
+    for job, draft in drafts.items():
+        try:
+            refuse_unknown(draft.sql, draft.properties, names)
+        except ScriptError as error:
+            refusals[job.pk] = Refusal(lazy(_cause_in_script, str)(error))
+        else:
+            told = mask(note.strip(), secrets_in(draft.sql, draft.properties) | hidden)
+            number = job.last_version_number + 1
+            versions.append(Version(job=job, number=number, note=told, published_by_id=user.pk, **draft.values()))
+    Version.objects.bulk_create(versions)
+    update_jobs(
+        [one.job_id for one in versions],
+        last_version_number=F("last_version_number") + 1,
+        updated_at=timezone.now(),
+        status=Case(When(status=Status.UNPUBLISHED, then=Value(str(Status.STOPPED))), default=F("status")),
+    )
+    return refusals | record_all_done(
+        [done(one.job, Action.PUBLISH, user, version=one.number, note=one.note) for one in versions]
+    )
+
+
+def _cause_in_script(error: ScriptError) -> str:
+    return advice.explain(problem_in_script(error)).cause
 
 
 @transaction.atomic
@@ -136,14 +164,20 @@ def delete_version(user: Visitor, version: Version) -> None:
     record_done(job, Action.DELETE_VERSION, user, version=version.number, note=version.note)
 
 
-@transaction.atomic
 def delete(user: Visitor, job: Job) -> None:
     """Take the job away from everybody's eyes; its record stays."""
-    job = lock_job(job, Action.DELETE)
-    if job.live_run:
-        raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
-    update_job(job.pk, deleted_at=timezone.now(), recover_at=None)
-    record_done(job, Action.DELETE, user, name=job.name)
+    only(delete_many(user, [job.pk]))
+
+
+@transaction.atomic
+def delete_many(user: Visitor, job_ids: Collection[int]) -> dict[int, Operation | Refusal]:
+    """Take jobs away, in a number of statements that does not depend on theirs; tell of each what came of it."""
+    jobs, refusals = sort_out(job_ids, Action.DELETE)
+    unsure = Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
+    refusals |= {job.pk: unsure for job in jobs if job.live_run}
+    over = [job for job in jobs if not job.live_run]
+    update_jobs([job.pk for job in over], deleted_at=timezone.now(), recover_at=None)
+    return refusals | record_all_done([done(job, Action.DELETE, user, name=job.name) for job in over])
 
 
 def check(job: Job, values: dict[str, Any]) -> Problem | None:

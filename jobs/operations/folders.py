@@ -1,14 +1,14 @@
 """Folders: create, rename, move, delete; and moving jobs into them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from jobs.models import Folder, Job
-from jobs.operations.opening import lock_job, record_done
-from jobs.operations.record import update_job
+from jobs.models import Folder, Job, Operation
+from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
+from jobs.operations.record import update_job, update_jobs
 from jobs.states import Action
 from workspaces.models import Visitor, Workspace
 from workspaces.refusal import Refusal
@@ -58,17 +58,22 @@ def delete_folder(folder: Folder) -> None:
     folder.delete()
 
 
-@transaction.atomic
 def move_job(user: Visitor, job: Job, folder: Folder | None) -> Job:
     """Put a job into a folder (None: the root). Allowed in any state. Raise Refusal."""
-    job = Job.objects.select_for_update().get(pk=job.pk)
-    if job.deleted_at:
-        raise Refusal(_("This job has been deleted."))
-    _refuse_foreign(job.workspace_id, folder)
-    update_job(job.pk, folder=folder, updated_at=timezone.now())
-    record_done(job, Action.MOVE, user, folder=str(folder) if folder else "")
+    job = only(move_many(user, [job.pk], folder)).job
     job.folder = folder
     return job
+
+
+@transaction.atomic
+def move_many(user: Visitor, job_ids: Collection[int], folder: Folder | None) -> dict[int, Operation | Refusal]:
+    """Put jobs into a folder, in a number of statements that does not depend on theirs; tell of each what came of it."""
+    jobs, refusals = sort_out(job_ids, Action.MOVE)
+    for job in jobs:
+        _refuse_foreign(job.workspace_id, folder)
+    update_jobs([job.pk for job in jobs], folder=folder, updated_at=timezone.now())
+    name = str(folder) if folder else ""
+    return refusals | record_all_done([done(job, Action.MOVE, user, folder=name) for job in jobs])
 
 
 @transaction.atomic

@@ -88,7 +88,7 @@ def open_operations(
 
 
 def only(outcomes: Mapping[int, Operation | Refusal]) -> Operation:
-    """Return the one operation that was opened. Raise the Refusal if it was not."""
+    """Return the one operation, opened or on record. Raise the Refusal if there is none."""
     (outcome,) = outcomes.values()
     if isinstance(outcome, Refusal):
         raise outcome
@@ -100,6 +100,11 @@ def record_done(job: Job, action: Action, user: Visitor, **params: Any) -> Opera
     operation = done(job, action, user, **params)
     operation.save(force_insert=True)
     return operation
+
+
+def record_all_done(records: Collection[Operation]) -> dict[int, Operation]:
+    """Put acts on different jobs on record, all in one statement; return job id -> record."""
+    return {one.job_id: one for one in Operation.objects.bulk_create(records)}
 
 
 def done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:

@@ -16,7 +16,7 @@ from jobs.operations.draft import problem_in_script
 from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
 from jobs.sql import ScriptError
 from jobs.states import Action
-from jobs.variables import refuse_unknown
+from jobs.variables import names_of, refuse_unknown
 from workspaces.models import Workspace
 from workspaces.refusal import Refusal
 
@@ -137,7 +137,7 @@ def _look_closer(line: Line, action: Action, cluster: Cluster | None) -> None:
         line.why_not = _("It is not yet known whether the last run is over. Try again when the cluster answers.")
     elif action == Action.PUBLISH and (draft := getattr(job, "draft", None)):
         try:
-            refuse_unknown(draft.sql, draft.properties, job.workspace_id)
+            refuse_unknown(draft.sql, draft.properties, names_of(job.workspace_id))
         except ScriptError as error:
             line.why_not = advice.explain(problem_in_script(error)).cause
     elif action == Action.COPY and cluster:

@@ -32,7 +32,7 @@ Event = OperationStep.Event
 
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
-FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS = 0.25, 0.1, 1.0
+FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS = 0.25, 0.06, 1.0
 FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})

@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster
 from jobs.log_records import subject
-from jobs.models import Batch, BatchItem, Job, Operation, Snapshot, Version
+from jobs.models import Batch, BatchItem, Folder, Job, Operation, Snapshot, Version
 from jobs.operations.copy import Copy, copy_many
+from jobs.operations.draft import delete_many, publish_many
+from jobs.operations.folders import move_many
 from jobs.operations.restore import best, refuse_if_gone
 from jobs.operations.run import Start, open_runs
 from jobs.operations.stop import snapshot_many, stop_many
@@ -28,7 +30,7 @@ State = BatchItem.State
 # Their jobs are locked for so long: about half a second.
 ITEMS_TOGETHER = 300
 
-# Of a job: it was copied, its operation was opened, or why not.
+# Of a job: it was copied, its operation was opened, its act is done and on record, or why not.
 Outcome = Copy | Operation | Refusal
 # From where the run of a job begins, or why it can't.
 Starts = Mapping[int, Snapshot | Refusal | None]
@@ -132,7 +134,26 @@ def _snapshot(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[in
     return snapshot_many(batch.requested_by, jobs, str(batch.params.get("description", "")), batch)
 
 
+def _publish(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
+    return publish_many(batch.requested_by, jobs, batch.params["note"])
+
+
+def _delete(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
+    return delete_many(batch.requested_by, jobs)
+
+
+def _move(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
+    serial = batch.params.get("folder")
+    folder = Folder.objects.filter(serial=serial, workspace=batch.workspace).first() if serial else None
+    if serial and folder is None:
+        raise Refusal(_("The target folder does not exist any more."))
+    return move_many(batch.requested_by, jobs, folder)
+
+
 TOGETHER: dict[Action, Callable[[Batch, Collection[int], Starts], Mapping[int, Outcome]]] = {
+    Action.PUBLISH: _publish,
+    Action.DELETE: _delete,
+    Action.MOVE: _move,
     Action.COPY: _copy,
     Action.RUN: _run,
     Action.STOP: _stop,
@@ -162,6 +183,6 @@ def _columns(outcome: Outcome, refused: BatchItem.State) -> tuple[str, int | Non
     if isinstance(outcome, Refusal):
         return str(refused), None, None, "[]", json.dumps(outcome.in_all_languages())
     if isinstance(outcome, Operation):
-        return str(State.WORKING), None, outcome.pk, "[]", "{}"
+        return ("succeeded", None, None, "[]", "{}") if outcome.ended_at else ("working", None, outcome.pk, "[]", "{}")
     changes = json.dumps([one.as_json() for one in outcome.changes])
     return str(State.SUCCEEDED), outcome.new.pk, None, changes, "{}"

@@ -20,6 +20,9 @@ from workspaces.models import May
 PAGE_SIZE = 20
 # What changes together with a job's row is there so soon after it.
 SETTLES_WITHIN = timedelta(seconds=1)
+# How often an open page asks for what is new: while somebody waits for what he has just clicked; for what takes its time; for nothing.
+AT_ONCE_MS, SOON_MS, NOW_AND_THEN_MS = 100, 1000, 2000
+AT_ONCE_FOR = timedelta(seconds=5)
 
 
 @require_GET
@@ -47,7 +50,8 @@ def poll(request: Request, serial: str) -> HttpResponse:
     """Answer the head and the body of the open tab when something changed since the page was last told, or 204."""
     job = job_of(request, serial)
     told = request.GET.get("seen", "")
-    if told == seen_mark(job) and job.changed_at < timezone.now() - SETTLES_WITHIN:
+    is_settled = told == seen_mark(job) and job.changed_at < timezone.now() - SETTLES_WITHIN
+    if is_settled and request.GET.get("pace") in (None, str(pace(job))):
         return HttpResponse(status=204)
     tab = request.GET.get("tab", "")
     context = head_context(request, job, tab if tab in BODIES else "draft") | {"oob": True}
@@ -68,7 +72,15 @@ def head_context(request: Request, job: Job, tab: str) -> dict[str, Any]:
         "can_operate": job.workspace.may(request.user, May.OPERATE),
         "tab": tab,
         "seen": seen_mark(job),
+        "pace": pace(job),
     }
+
+
+def pace(job: Job) -> int:
+    """Return after how many milliseconds the page of this job asks for what is new."""
+    if not job.is_busy:
+        return NOW_AND_THEN_MS
+    return AT_ONCE_MS if timezone.now() - job.changed_at < AT_ONCE_FOR else SOON_MS
 
 
 def seen_mark(job: Job) -> str:
