@@ -78,9 +78,13 @@ def timed(act: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+WARM_UP = 4
+
+
 def by_turns(ours: Callable[[], float], baseline: Callable[[], float], turns: int) -> tuple[float, float]:
-    """Return the medians of both, measured by turns after one of each that doesn't count."""
-    ours(), baseline()
+    """Return the medians of both, measured by turns after some of each that don't count: a server has several threads to warm up."""
+    for _turn in range(WARM_UP):
+        ours(), baseline()
     pairs = [(ours(), baseline()) for _turn in range(turns)]
     return statistics.median(one for one, _ in pairs), statistics.median(two for _, two in pairs)
 

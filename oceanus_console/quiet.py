@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 
-from jobs.views.watched import NEWEST, OUTAGES, is_settled, mark
+from jobs.views.watched import NEWEST, OUTAGES, is_settled, mark, told_to
 from oceanus_console.sessions import EXAMPLES, SessionStore, guess_of, proven_owner, with_session
 from workspaces.models import Workspace, is_super_admin
 from workspaces.prepared import Prepared
@@ -36,7 +36,7 @@ class Quiet:
 
 def _knows_all(request: HttpRequest, serial: str) -> bool:
     """Tell whether the user is signed in, sees the workspace, and his page shows it as it is."""
-    key, told = request.COOKIES.get(settings.SESSION_COOKIE_NAME), request.GET.get("seen", "")
+    key, told = request.COOKIES.get(settings.SESSION_COOKIE_NAME), told_to(request)
     guess = guess_of(key)
     if guess is None or not _may_be_last(told):
         return False

@@ -16,13 +16,11 @@ from jobs.views.listing import SIZES, Wish
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.rows import Row, cells_of, html_of
 from jobs.views.visit import Request
-from jobs.views.watched import Watched, watched
+from jobs.views.watched import SEEN, Watched, told_to, watched
 from workspaces.kept import in_pieces, place
 from workspaces.shared import Shared
 
 LISTS = 200
-# Where the address says what its page was told last: all else that it says is the same for everybody who looks at the same.
-SEEN = re.compile(r"(?:^|&)seen=[^&]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ _news: Shared[News] = Shared(LISTS)
 def poll(request: Request, serial: str) -> HttpResponse:
     """Answer the cells that changed since the page was last told, or 204."""
     workspace = watched(request, serial)
-    mark = request.GET.get("seen", "")
+    mark = told_to(request)
     if mark == workspace.seen and workspace.is_settled:
         return HttpResponse(status=204)
     told = Told.of(mark)
