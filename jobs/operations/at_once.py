@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from clusters.engine import EngineError
+from clusters.engine import EngineError, Unanswered, Unreachable
 
 T = TypeVar("T")
 
@@ -45,6 +45,23 @@ def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T | EngineError]:
         return [_answer(call) for call in calls]
     with pool() as executor:
         return list(executor.map(_answer, calls))
+
+
+def while_answered(calls: Sequence[Callable[[], T]], first: int = 1) -> list[T | EngineError]:
+    """Make the calls and return what they return, or the engine's errors: `first` so many, then several at a time.
+
+    When none of those gets an answer there will be none to the others, and each would take its time: so they are not made, and
+    share that error.
+    """
+    answers: list[T | EngineError] = []
+    count = first
+    while len(answers) < len(calls):
+        some = all_at_once(calls[len(answers) : len(answers) + count])
+        answers += some
+        if all(isinstance(one, Unreachable | Unanswered) for one in some):
+            answers += [some[0]] * (len(calls) - len(answers))
+        count = AT_A_TIME
+    return answers
 
 
 def _answer(call: Callable[[], T]) -> T | EngineError:

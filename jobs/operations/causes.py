@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from functools import partial
 
-from clusters.engine import Engine, EngineError, Failure, NotFound, Unanswered, Unreachable
+from clusters.engine import Engine, EngineError, Failure, NotFound
 from jobs.masking import secrets_in
 from jobs.models import Problem, Run
-from jobs.operations.at_once import AT_A_TIME, all_at_once
+from jobs.operations.at_once import AT_A_TIME, while_answered
 from jobs.operations.record import problem, problem_without
 from workspaces.variables import hidden_values
 
@@ -21,15 +21,8 @@ class Causes:
 
     def ask(self, job_ids: Sequence[str]) -> None:
         """Ask Flink for the causes of these failures; what goes wrong with one is raised when that one is to be told."""
-        for first in range(0, len(job_ids), AT_A_TIME):
-            some = job_ids[first : first + AT_A_TIME]
-            answers = all_at_once([partial(self._engine.failure, job_id) for job_id in some])
-            self._told |= zip(some, answers, strict=True)
-            silence = [answer for answer in answers if isinstance(answer, Unreachable | Unanswered)]
-            if len(silence) == len(answers):
-                # There will be none for the others, and each would take its time: all of them wait for the next look.
-                self._told |= dict.fromkeys(job_ids[first + AT_A_TIME :], silence[0])
-                break
+        answers = while_answered([partial(self._engine.failure, job_id) for job_id in job_ids], first=AT_A_TIME)
+        self._told |= zip(job_ids, answers, strict=True)
 
     def of(self, run: Run) -> Problem:
         """Keep why Flink says that the job failed. Raise EngineError when it does not say."""

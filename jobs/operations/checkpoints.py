@@ -19,10 +19,10 @@ from django.db.models import (
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState, Unanswered, Unreachable
+from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState
 from jobs.log_records import subject
 from jobs.models import Job, Run, Snapshot
-from jobs.operations.at_once import all_at_once
+from jobs.operations.at_once import while_answered
 from jobs.operations.disk import Found, is_folder, newest_checkpoint, size_on_disk
 from jobs.states import RunEnd
 
@@ -65,17 +65,15 @@ def interval_seconds(run: Run) -> int:
 def keep_newest(runs: Sequence[Run], engine: Engine) -> None:
     """Ask for the newest checkpoint of each of these runs, and write down what is new."""
     found: dict[int, Checkpoint | None] = {}
-    # One first: without an answer to it there will be none for the others, and each would take its time.
-    for some in (runs[:1], runs[1:]):
-        answers = all_at_once([partial(engine.newest_checkpoint, run.flink_job_id) for run in some])
-        for run, answer in zip(some, answers, strict=True):
-            if isinstance(answer, EngineError):
-                with subject(job=run.job.serial):
-                    log.warning("No answer about checkpoints of %s: %s", run, answer.summary)
-            else:
-                found[run.pk] = answer
-        if any(isinstance(answer, Unreachable | Unanswered) for answer in answers):
-            break
+    answers = while_answered([partial(engine.newest_checkpoint, run.flink_job_id) for run in runs])
+    told: EngineError | None = None
+    for run, answer in zip(runs, answers, strict=True):
+        if not isinstance(answer, EngineError):
+            found[run.pk] = answer
+        elif answer is not told:  # many may share the same silence
+            told = answer
+            with subject(job=run.job.serial):
+                log.warning("No answer about checkpoints of %s: %s", run, answer.summary)
     _write_down([run for run in runs if run.pk in found], found)
 
 

@@ -15,11 +15,9 @@ from clusters.engine import (
     NotFound,
     Refused,
     SavepointSight,
-    Unanswered,
-    Unreachable,
 )
 from jobs.models import Operation, Snapshot
-from jobs.operations.at_once import all_at_once
+from jobs.operations.at_once import while_answered
 from jobs.operations.disk import find_on_disk, size_on_disk
 from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem, waited_seconds
 from jobs.states import Action, Step
@@ -51,15 +49,8 @@ Answers = Mapping[str, SavepointSight | EngineError]
 
 def ask_triggers(snapshots: Sequence[Snapshot], engine: Engine) -> Answers:
     """Ask how these snapshots stand, several at a time; return trigger id -> what was answered."""
-    # One first: without an answer to it there will be none for the others, and each would take its time.
-    answers: dict[str, SavepointSight | EngineError] = {}
-    for some in (snapshots[:1], snapshots[1:]):
-        asked = all_at_once([partial(engine.savepoint_sight, one.run.flink_job_id, one.trigger_id) for one in some])
-        answers |= dict(zip((one.trigger_id for one in some), asked, strict=True))
-        if any(isinstance(one, Unreachable | Unanswered) for one in asked):
-            unanswered = next(one for one in asked if isinstance(one, Unreachable | Unanswered))
-            return {one.trigger_id: answers.get(one.trigger_id, unanswered) for one in snapshots}
-    return answers
+    asked = [partial(engine.savepoint_sight, one.run.flink_job_id, one.trigger_id) for one in snapshots]
+    return dict(zip((one.trigger_id for one in snapshots), while_answered(asked), strict=True))
 
 
 def follow(
