@@ -1,6 +1,7 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from celery import shared_task
@@ -8,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from jobs import operations
-from jobs.operations.opening import ASKED_TOGETHER
+from jobs.operations.opening import ASKED_TOGETHER, in_sets
 from jobs.operations.record import wake
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
@@ -49,7 +50,7 @@ DUE_OPERATIONS = """
 """
 
 
-def due_operations(now: datetime) -> list[list[int]]:
+def due_operations(now: datetime) -> list[Sequence[int]]:
     """Take the operations that nobody has carried on for a while, those on one endpoint in sets; they are due again later."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -58,9 +59,7 @@ def due_operations(now: datetime) -> list[list[int]]:
         due: dict[int, list[int]] = defaultdict(list)
         for pk, endpoint in sorted(cursor.fetchall()):
             due[endpoint].append(pk)
-    return [
-        some[first : first + ASKED_TOGETHER] for some in due.values() for first in range(0, len(some), ASKED_TOGETHER)
-    ]
+    return [some for pks in due.values() for some in in_sets(pks, ASKED_TOGETHER)]
 
 
 DUE_ENDPOINTS = """

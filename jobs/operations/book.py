@@ -60,7 +60,7 @@ def _entries(endpoint: int, now: datetime, long_ago: datetime) -> QuerySet[Run, 
 ENTRIES = Prepared(
     _entries, endpoint=-1, now=datetime(1970, 1, 1, tzinfo=UTC), long_ago=datetime(1970, 1, 2, tzinfo=UTC)
 )
-ENDPOINT = Prepared(lambda pk: FlinkEndpoint.objects.filter(pk=pk).select_related("cluster").order_by(), pk=-1)
+ENDPOINT = Prepared(lambda pk: FlinkEndpoint.objects.filter(pk=pk).order_by(), pk=-1)
 # Snapshots that Flink may be writing, and open operations in few words.
 SNAPSHOTS = Prepared(
     lambda endpoint: (

@@ -81,10 +81,14 @@ def open_operations(
     together = (
         QUICK_TOGETHER if action == Action.STOP and not any(one.snapshot_id for one in opened) else ASKED_TOGETHER
     )
-    for first in range(0, len(opened), together):
-        some = [one.pk for one in opened[first : first + together]]
+    for some in in_sets([one.pk for one in opened], together):
         transaction.on_commit(partial(wake, "jobs.perform", *some))
     return {one.job_id: one for one in opened}
+
+
+def in_sets(pks: Sequence[int], most: int) -> list[Sequence[int]]:
+    """Cut into sets of at most so many, in their order."""
+    return [pks[first : first + most] for first in range(0, len(pks), most)]
 
 
 def only(outcomes: Mapping[int, Operation | Refusal]) -> Operation:
