@@ -98,7 +98,10 @@ def test_nothing_is_lost_or_doubled_over_three_stops_and_starts(publish, worker,
         person.sees("stopped")
         feed(3)  # while it stands still
         assert person.last("stop").outcome == "succeeded"
-        person.run(snapshot=person.job.snapshots.get(run=person.job.current_run))
+        # Exactly one; beside it may stand the run's newest checkpoint, of which nothing is left.
+        of_the_stop = person.job.snapshots.get(run=person.job.current_run, source="stop")
+        assert {one.state for one in person.job.snapshots.all() if one.source == "checkpoint"} <= {"gone"}
+        person.run(snapshot=of_the_stop)
     person.sees("running")
     last_day = feed(5)
     results = settings.DATA_DIRECTORY / "sample" / "daily-temperatures"
