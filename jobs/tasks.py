@@ -1,7 +1,7 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from celery import shared_task
@@ -11,15 +11,18 @@ from django.utils import timezone
 from jobs import operations
 from jobs.operations.opening import ASKED_TOGETHER, in_sets
 from jobs.operations.record import wake
+from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
 
-# A failure is to be shown within five seconds, also when a hundred jobs fail.
-BUSY_SECONDS, QUIET_SECONDS = 1, 4
 # As the schedule says (settings.py).
 FIND_ORPHANS_SECONDS = 600
 # An operation that a worker has in hand is offered again after this; if he lives, the second one goes away at once.
 REOFFER_SECONDS = 3
+# Who ends an operation carries its batch on; what he has left undone is found within about this.
+OFFER_BATCH_SECONDS = 3
+# A batch that somebody else has in hand is looked at once more, for what he may not have seen.
+ADVANCE_AGAIN_SECONDS = 0.1
 
 
 @shared_task(name="jobs.tick")
@@ -32,7 +35,8 @@ def tick() -> None:
     for pk in operations.due_recoveries():
         wake("jobs.recover", pk)
     for pk in operations.due_batches():
-        wake("jobs.advance", pk)
+        if (pk + int(now.timestamp())) % OFFER_BATCH_SECONDS == 0:
+            wake("jobs.advance", pk)
     for pk in due_endpoints(now):
         wake("jobs.watch", pk)
 
@@ -76,8 +80,7 @@ DUE_ENDPOINTS = """
 
 def due_endpoints(now: datetime) -> list[int]:
     """Take the endpoints that are to be looked at now; they are due again soon if somebody waits there, else somewhat later."""
-    # A quarter second of slack: the next tick comes a hair early as often as late.
-    soon, later = (now + timedelta(seconds=seconds - 0.25) for seconds in (BUSY_SECONDS, QUIET_SECONDS))
+    soon, later = (now + timedelta(seconds=seconds) for seconds in (BUSY_SECONDS, QUIET_SECONDS))
     with connection.cursor() as cursor:
         cursor.execute(DUE_ENDPOINTS, [soon, later, now])
         return sorted(pk for (pk,) in cursor.fetchall())
@@ -85,12 +88,19 @@ def due_endpoints(now: datetime) -> list[int]:
 
 @shared_task(name="jobs.perform")
 def perform(*operation_ids: int) -> None:
-    operations.perform(*operation_ids)
+    _carry_on(operations.perform(*operation_ids))
 
 
 @shared_task(name="jobs.watch")
 def watch(endpoint_id: int) -> None:
-    operations.watch(endpoint_id)
+    _carry_on(operations.watch(endpoint_id))
+
+
+def _carry_on(batches: Collection[int]) -> None:
+    """Advance batches right here: a message costs as much as the deed, and its time."""
+    for pk in batches:
+        if not operations.advance(pk):
+            wake("jobs.advance", pk, countdown=ADVANCE_AGAIN_SECONDS)
 
 
 @shared_task(name="jobs.recover")

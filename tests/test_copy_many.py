@@ -47,7 +47,7 @@ def batch_of(user: User, workspace: Workspace, cluster: Cluster, language: str =
 
 
 def worked_off(batch: Batch) -> list[BatchItem]:
-    until(lambda: operations.advance(batch.pk) or Batch.objects.get(pk=batch.pk).ended_at, "the batch has ended", 30)
+    until(lambda: operations.advance(batch.pk) and Batch.objects.get(pk=batch.pk).ended_at, "the batch has ended", 30)
     return list(batch.items.select_related("job", "copy"))
 
 

@@ -4,13 +4,14 @@ An item is the same act as a single click, by the same function; what that refus
 """
 
 import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db import connection, transaction
+from django.db.models import Count, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,18 +19,12 @@ from jobs.models import Batch, BatchItem, Job, Operation, Snapshot
 from jobs.models.batch import UNSUCCESSFUL
 from jobs.operations.record import BATCH_LOCK, alone, wake
 from jobs.operations.together import ITEMS_TOGETHER, begin_together
-from jobs.states import ASKING_STEPS, Action, Outcome, Step
+from jobs.states import ASKING_STEPS, Action, Step
 from workspaces.models import May, Workspace
 from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
 
 State = BatchItem.State
-
-OUTCOMES = {
-    Outcome.SUCCEEDED: State.SUCCEEDED,
-    Outcome.FAILED: State.FAILED,
-    Outcome.CANCELLED: State.CANCELLED,
-}
 
 
 @transaction.atomic
@@ -118,41 +113,67 @@ def cancel_waiting(batch: Batch) -> int:
     return count
 
 
-def advance(batch_id: int) -> None:
-    """Collect what has ended, start what may begin. Anybody may call this at any time, any number of times."""
+OPEN = Prepared(
+    lambda pk: Batch.objects.filter(pk=pk, ended_at=None).select_related("requested_by", "workspace").order_by(), pk=-1
+)
+
+
+def advance(batch_id: int) -> bool:
+    """Collect what has ended, start what may begin. Anybody may call this at any time, any number of times.
+
+    Return False when somebody else is at it, who may not have seen yet what the caller knows of.
+    """
     with alone(BATCH_LOCK, batch_id) as mine:
-        batch = Batch.objects.select_related("requested_by", "workspace").filter(pk=batch_id, ended_at=None).first()
-        if not mine or batch is None:
-            return
-        _collect(batch)
-        begun = _begin(batch)
-        if not batch.items.filter(state__in=[State.WAITING, State.WORKING]).exists():
-            Batch.objects.filter(pk=batch.pk, ended_at=None).update(ended_at=timezone.now())
-        elif begun and batch.action not in ON_FLINK:
-            wake("jobs.advance", batch.pk)
+        for batch in OPEN.objects(pk=batch_id) if mine else []:
+            _collect(batch)
+            begun = _begin(batch)
+            if not _end_if_over(batch) and begun and batch.action not in ON_FLINK:
+                wake("jobs.advance", batch.pk)
+    return mine
+
+
+# What an item and its operation are called by when they have ended is the same.
+COLLECT = """
+    UPDATE jobs_batchitem AS item
+    SET state = operation.outcome, problem_id = operation.problem_id, changed_at = statement_timestamp()
+    FROM jobs_operation AS operation
+    WHERE item.batch_id = %s AND item.state = 'working'
+      AND operation.id = item.operation_id AND operation.ended_at IS NOT NULL
+"""
+END = """
+    UPDATE jobs_batch AS batch SET ended_at = statement_timestamp()
+    WHERE id = %s AND ended_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM jobs_batchitem WHERE batch_id = batch.id AND state IN ('waiting', 'working')
+    )
+"""
 
 
 def _collect(batch: Batch) -> None:
     """Write the outcomes of ended operations into their items, all in one statement."""
-    states = Case(*(When(outcome=outcome, then=Value(str(state))) for outcome, state in OUTCOMES.items()))
-    of_item = Operation.objects.filter(pk=OuterRef("operation"))
-    batch.items.filter(state=State.WORKING, operation__ended_at__isnull=False).update(
-        state=Subquery(of_item.annotate(to=states).values("to")[:1]),
-        problem_id=Subquery(of_item.values("problem")[:1]),
-        changed_at=timezone.now(),
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(COLLECT, [batch.pk])
+
+
+def _end_if_over(batch: Batch) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(END, [batch.pk])
+        return bool(cursor.rowcount)
 
 
 def _begin(batch: Batch) -> int:
     """Start waiting items in their order, as many as their clusters take at a time; return how many were begun."""
-    waiting = batch.items.filter(state=State.WAITING).order_by("position")
-    if not batch.workspace.may(batch.requested_by, May.OPERATE):
+    due = _due_on_flink(batch) if batch.action in ON_FLINK else _next(batch)
+    if due and not batch.workspace.may(batch.requested_by, May.OPERATE):
         why = Refusal(_("%(user)s may no longer operate jobs here."), user=batch.requested_by)
+        waiting = batch.items.filter(state=State.WAITING)
         waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=timezone.now())
         return 0
-    if batch.action in ON_FLINK:
-        return begin_together(batch, _due_on_flink(batch, waiting))
-    return begin_together(batch, list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER]))
+    return begin_together(batch, due)
+
+
+def _next(batch: Batch) -> list[int]:
+    waiting = batch.items.filter(state=State.WAITING).order_by("position")
+    return list(waiting.values_list("pk", flat=True)[:ITEMS_TOGETHER])
 
 
 ON_FLINK = (Action.RUN, Action.STOP, Action.SNAPSHOT)
@@ -162,23 +183,43 @@ IN_LINE = (*ASKING_STEPS, Step.SNAPSHOTTING)
 
 # Flink cancels at once what it takes its time to start or to save.
 CANCELS_AT_A_TIME = 100
+# Endpoint id -> how many stand in line there.
+LINES = Prepared(
+    lambda: (
+        Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE, run__isnull=False)
+        .order_by()
+        .values_list("run__endpoint")
+        .annotate(Count("pk"))
+    )
+)
+# Item id and endpoint id of those that wait, the first so many of each endpoint.
+FIRST = Prepared(
+    lambda batch, most: (
+        BatchItem.objects.filter(batch=batch, state=State.WAITING)
+        .annotate(place=Window(RowNumber(), partition_by="job__endpoint", order_by="position"))
+        .filter(place__lte=most)
+        .order_by("position")
+        .values_list("pk", "job__endpoint")
+    ),
+    batch=-1,
+    most=-2,
+)
 
 
-def _due_on_flink(batch: Batch, waiting: QuerySet[BatchItem]) -> list[int]:
+def _due_on_flink(batch: Batch) -> list[int]:
     """Return the items that may begin: so many that each endpoint always has some to take up, and not one by one."""
     is_quick = batch.action == Action.STOP and not batch.params.get("with_snapshot")
     limit = CANCELS_AT_A_TIME if is_quick else settings.BATCH_PARALLEL_PER_ENDPOINT
     if batch.action == Action.RUN:
         limit *= 2  # of these, the driver sends no more than the limit at a time
-    in_line = Counter(
-        Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE)
-        .exclude(run=None)
-        .values_list("run__endpoint", flat=True)
-    )
+    waiting: dict[int, list[int]] = defaultdict(list)
+    for pk, endpoint in FIRST.rows(batch=batch.pk, most=2 * limit):
+        waiting[endpoint].append(pk)
+    in_line = dict(LINES.rows()) if waiting else {}
     due: list[int] = []
-    for endpoint in waiting.order_by().values_list("job__endpoint", flat=True).distinct():
-        if in_line[endpoint] <= limit:
-            due += waiting.filter(job__endpoint=endpoint).values_list("pk", flat=True)[: 2 * limit - in_line[endpoint]]
+    for endpoint, pks in waiting.items():
+        if (count := in_line.get(endpoint, 0)) <= limit:
+            due += pks[: 2 * limit - count]
     return due
 
 

@@ -1,6 +1,6 @@
 """The end of operations, one or many in few statements: the first ending counts, and then the job shows what we know of Flink."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -47,8 +47,11 @@ def end(operation: Operation, outcome: Outcome, problem: Problem | None = None, 
     return bool(end_all([Ending(operation, outcome, problem, run_end)]))
 
 
-def end_all(endings: Sequence[Ending]) -> int:
-    """End operations, of different jobs, and show the true state of each; return how many had not ended already."""
+def end_all(endings: Sequence[Ending], tells_batches: bool = True) -> int:
+    """End operations, of different jobs, and show the true state of each; return how many had not ended already.
+
+    `tells_batches`: somebody is woken to carry their batches on.
+    """
     if not endings:
         return 0
     with transaction.atomic():
@@ -62,9 +65,13 @@ def end_all(endings: Sequence[Ending]) -> int:
         _note_starts(counting)
         _close_runs(counting, told)
         _show(counting, told)
-        for batch_id in {one.operation.batch_id for one in counting if one.operation.batch_id}:
+        for batch_id in batches_of(one.operation for one in counting) if tells_batches else ():
             transaction.on_commit(partial(wake, "jobs.advance", batch_id))
     return len(counting)
+
+
+def batches_of(operations: Iterable[Operation]) -> set[int]:
+    return {one.batch_id for one in operations if one.batch_id}
 
 
 def _told(ending: Ending, job: Job) -> dict[str, Any]:

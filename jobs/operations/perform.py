@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +14,8 @@ from jobs.log_records import subject
 from jobs.models import Operation, OperationStep, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
 from jobs.operations.at_once import in_waves
-from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again, wake
+from jobs.operations.ending import batches_of
+from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
 from workspaces.prepared import Prepared, among
@@ -43,17 +45,18 @@ TO_ASK = Prepared(
 )
 
 
-def perform(*operation_ids: int) -> None:
-    """Do the asking steps in which these operations stand. Anybody may call this at any time, any number of times."""
+def perform(*operation_ids: int) -> set[int]:
+    """Do the asking steps in which these operations stand. Anybody may call this at any time, any number of times.
+
+    Return the batches that may be carried on: their places in line are free for the next ones.
+    """
     with alone_with(OPERATION_LOCK, operation_ids) as mine:
         by_endpoint = defaultdict(list)
         for one in TO_ASK.objects(pks=mine) if mine else []:
             by_endpoint[one.run.endpoint_id].append(one)
         for some in by_endpoint.values():
             _perform(some)
-    # Their places in line are free for the next ones.
-    for batch_id in {one.batch_id for some in by_endpoint.values() for one in some if one.batch_id}:
-        wake("jobs.advance", batch_id)
+    return batches_of(chain(*by_endpoint.values()))
 
 
 def _perform(operations: Sequence[Operation]) -> None:
@@ -69,11 +72,9 @@ def _perform(operations: Sequence[Operation]) -> None:
     if not asks:
         return
     for_the_first_time = _write_down(asks)
-    left = len(asks)
     for wave in in_waves([one.send for one in asks]):
-        left -= len(wave)
         answered = [(asks[place], said if isinstance(said, Exception) else None) for place, said in wave]
-        _settle(answered, for_the_first_time, more_to_come=left > 0)
+        _settle(answered, for_the_first_time)
 
 
 def _prepare(operation: Operation, engine: Engine, room: Room) -> Ask | None:
@@ -128,7 +129,7 @@ def _take_back(one: Ask) -> None:
         Snapshot.objects.filter(operations=one.operation).update(asked_at=None)
 
 
-def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time: set[int], more_to_come: bool) -> None:
+def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time: set[int]) -> None:
     """Write down what came of requests: together where it is the same."""
     taken: dict[tuple[Step, Taken], list[Operation]] = defaultdict(list)
     for one, error in answered:
@@ -137,7 +138,7 @@ def _settle(answered: Sequence[tuple[Ask, Exception | None]], for_the_first_time
                 taken[one.then, how].append(one.operation)
     for (step, (event, detail)), operations in taken.items():
         if step == Step.STARTING:
-            accept(operations, event, detail, more_to_come)
+            accept(operations, event, detail)
         else:
             hand_over_all(operations, step, event, detail)
 

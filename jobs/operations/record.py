@@ -69,7 +69,8 @@ def _pause(operations: Collection[Operation], more_to_come: bool) -> float:
     if more_to_come and all(one.batch_id and one.step == Step.STARTING for one in operations):
         # Nobody stands in line for what these wait for.
         return FOLLOW_UP_MORE_SECONDS
-    return FOLLOW_UP_SECONDS * (1 + (len(operations) > FEW))
+    is_snapshotting = any(one.step == Step.SNAPSHOTTING for one in operations)
+    return FOLLOW_UP_SECONDS * (1 + (is_snapshotting and len(operations) > FEW))
 
 
 @contextmanager
@@ -167,12 +168,11 @@ def hand_over_all(
     event: Event | None = None,
     detail: str = "",
     known: Callable[[], object] = lambda: None,
-    more_to_come: bool = False,
 ) -> None:
     """Take operations on one endpoint to a step that the watcher judges, and let him look in a moment."""
     assert operations[0].run is not None, "what Flink was asked for has a run"
     if move_all(operations, step, event, detail, known):
-        follow_up(operations[0].run.endpoint, operations, more_to_come)
+        follow_up(operations[0].run.endpoint, operations)
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:

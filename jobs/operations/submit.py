@@ -10,9 +10,10 @@ from jobs.operations.ending import end
 from jobs.operations.options import flink_options
 from jobs.operations.record import (
     Event,
-    hand_over_all,
+    follow_up,
     is_late,
     look_again,
+    move_all,
     note,
     problem,
     problem_of,
@@ -20,6 +21,7 @@ from jobs.operations.record import (
 from jobs.sql import ScriptError
 from jobs.states import Outcome, RunEnd, Step
 from jobs.variables import Values, options_of, statements_of
+from workspaces.prepared import Prepared
 
 
 class Room:
@@ -107,15 +109,29 @@ def _waits_for_slots(operation: Operation, run: Run, room: Room) -> bool:
     return False
 
 
-def accept(operations: Sequence[Operation], event: Event, detail: str = "", more_to_come: bool = False) -> None:
-    """Let the watcher judge starts that Flink has taken."""
+# Whether anything is on its way to an endpoint.
+SUBMITTING = Prepared(
+    lambda endpoint: (
+        Operation.objects.filter(ended_at=None, step=Step.SUBMITTING, run__endpoint=endpoint)
+        .order_by()
+        .values_list("pk")[:1]
+    ),
+    endpoint=-1,
+)
+
+
+def accept(operations: Sequence[Operation], event: Event, detail: str = "") -> None:
+    """Let the watcher judge starts on one endpoint that Flink has taken."""
     runs = Run.objects.filter(pk__in=[one.run_id for one in operations], flink_state="")
 
     def known() -> None:
         # From now on an absence means lost, not "never started".
         runs.update(flink_state=JobState.CREATED)
 
-    hand_over_all(operations, Step.STARTING, event, detail, known, more_to_come)
+    if move_all(operations, Step.STARTING, event, detail, known):
+        assert operations[0].run is not None
+        endpoint = operations[0].run.endpoint
+        follow_up(endpoint, operations, more_to_come=bool(SUBMITTING.rows(endpoint=endpoint.pk)))
 
 
 def _refused(operation: Operation, engine: Engine, refusal: Refused, submission: Submission) -> Taken | None:

@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from jobs.operations import checkpoints, truth
 from jobs.operations.book import ENDPOINT, OPERATIONS, RUNS, SNAPSHOTS, WAITING, Entry, entries
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
-from jobs.operations.ending import Ending, end_all
+from jobs.operations.ending import Ending, batches_of, end_all
 from jobs.operations.follow import Answers, ask_triggers, follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
@@ -33,9 +34,12 @@ BACK_OFF_LIMIT_SECONDS = 10
 REACHED = """
     UPDATE clusters_flinkendpoint
     SET seen_at = statement_timestamp(), unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
-        keeps_jobs = %s, checkpoint_directory = %s
+        keeps_jobs = %s, checkpoint_directory = %s, look_at = GREATEST(look_at, %s)
     WHERE id = %s
 """
+# A look is due so long after the last one: while somebody waits there, and else. A failure is to be shown within five seconds,
+# also when a hundred jobs fail. Of that, the next tick comes a hair early as often as late.
+BUSY_SECONDS, QUIET_SECONDS = 1 - 0.25, 4 - 0.25
 # So long after a step has begun, its end is looked for more often than once a tick.
 FOLLOWED_UP_SECONDS = 5
 # So many runs are asked for their newest checkpoint at a look, however many there are; where that is a crowd, in sets at every fourth.
@@ -43,13 +47,20 @@ CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
 CROWD, LOOK_OF_A_CROWD = 8, 4
 
 
-def watch(endpoint_id: int) -> None:
-    """Look at one endpoint and settle what can be settled. Anybody may call this at any time, any number of times."""
+def watch(endpoint_id: int) -> set[int]:
+    """Look at one endpoint and settle what can be settled. Anybody may call this at any time, any number of times.
+
+    Return the batches that may be carried on, because something of theirs has ended.
+    """
+    batches: set[int] = set()
     with alone(ENDPOINT_LOCK, endpoint_id) as mine:
         for endpoint in ENDPOINT.objects(pk=endpoint_id) if mine else []:
             if endpoint.follow_up_at:
                 FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
-            Look(endpoint).take()
+            look = Look(endpoint)
+            look.take()
+            batches |= batches_of(one.operation for one in look.endings)
+    return batches
 
 
 class Look:
@@ -216,7 +227,7 @@ class Look:
 
     def _end(self) -> None:
         """End together what has been judged; if that fails, one by one, so that only the one that can't be ended stays."""
-        together(end_all, self.endings)
+        together(partial(end_all, tells_batches=False), self.endings)
         together(close_all, self.closings)
 
     def _follow_snapshots_of_ended_runs(self) -> None:
@@ -244,8 +255,12 @@ class Look:
     def _reached(self) -> None:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
             self._ask_for_habits()
+        # What was looked at a moment ago, because of an operation, needs no look by the tick.
+        next_look = timezone.now() + timedelta(seconds=BUSY_SECONDS) if self.waiting else None
         with connection.cursor() as cursor:
-            cursor.execute(REACHED, [self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory, self.endpoint.pk])
+            cursor.execute(
+                REACHED, [self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory, next_look, self.endpoint.pk]
+            )
         if self.endpoint.unreachable_since:
             truth.touch_jobs(self.endpoint)
 
@@ -289,6 +304,6 @@ def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:
         if all_of_them:
             do(all_of_them)
     except Exception:
-        log.exception("Could not %s %d, the first of them %r", do.__name__, len(all_of_them), all_of_them[0])
+        log.exception("Could not end %d together, the first of them %r", len(all_of_them), all_of_them[0])
         for one in all_of_them if len(all_of_them) > 1 else []:
             together(do, [one])
