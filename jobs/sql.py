@@ -4,6 +4,7 @@ Flink has one string quote ('), doubled inside; backticks quote names; comments 
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from sqlglot.errors import TokenError
@@ -34,12 +35,18 @@ class ScriptError(ValueError):
 
 def split(script: str) -> list[Statement]:
     """Split `script` at its semicolons and leave the wrappings of statement sets out. Raise ScriptError."""
+    return list(_split(script))
+
+
+# The same script is taken apart when it is saved, published, and each time it is run.
+@lru_cache(maxsize=64)
+def _split(script: str) -> tuple[Statement, ...]:
     statements = [one for tokens, end in _groups(script) for one in _statements(tokens, end, script)]
     if not statements:
         raise ScriptError("script-empty", 1)
     if not any(one.kind == "insert" for one in statements):
         raise ScriptError("script-no-insert", statements[-1].line)
-    return statements
+    return tuple(statements)
 
 
 def settings_of(statements: list[Statement]) -> dict[str, str]:

@@ -92,8 +92,8 @@ def perform(*operation_ids: int) -> None:
 
 
 @shared_task(name="jobs.watch")
-def watch(endpoint_id: int) -> None:
-    _carry_on(operations.watch(endpoint_id))
+def watch(endpoint_id: int, follows_up: bool = False) -> None:
+    _carry_on(operations.watch(endpoint_id, follows_up))
 
 
 def _carry_on(batches: Collection[int]) -> None:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 AT_A_TIME = 8
 # What is answered within so short a time is taken up together.
-WAVE_SECONDS = 0.4
+WAVE_SECONDS = 0.7
 
 
 def pool() -> Executor:

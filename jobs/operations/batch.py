@@ -218,7 +218,8 @@ def _due_on_flink(batch: Batch) -> list[int]:
     in_line = dict(LINES.rows()) if waiting else {}
     due: list[int] = []
     for endpoint, pks in waiting.items():
-        if (count := in_line.get(endpoint, 0)) <= limit:
+        count = in_line.get(endpoint, 0)
+        if count <= limit:
             due += pks[: 2 * limit - count]
     return due
 

@@ -32,7 +32,7 @@ Event = OperationStep.Event
 
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
-FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS = 0.25, 0.06, 1.0
+FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS, FOLLOW_UP_LAST_SECONDS = 0.25, 0.06, 1.0, 0.15
 FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
@@ -59,7 +59,7 @@ def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], more_t
         follow_up_at__gt=now - timedelta(seconds=2), follow_up_at__lte=at
     )
     if due.update(follow_up_at=at):
-        wake("jobs.watch", endpoint.pk, countdown=(at - now).total_seconds())
+        wake("jobs.watch", endpoint.pk, True, countdown=(at - now).total_seconds())
 
 
 def _pause(operations: Collection[Operation], more_to_come: bool) -> float:
@@ -69,8 +69,9 @@ def _pause(operations: Collection[Operation], more_to_come: bool) -> float:
     if more_to_come and all(one.batch_id and one.step == Step.STARTING for one in operations):
         # Nobody stands in line for what these wait for.
         return FOLLOW_UP_MORE_SECONDS
-    is_snapshotting = any(one.step == Step.SNAPSHOTTING for one in operations)
-    return FOLLOW_UP_SECONDS * (1 + (is_snapshotting and len(operations) > FEW))
+    if not any(one.step == Step.SNAPSHOTTING for one in operations):
+        return FOLLOW_UP_LAST_SECONDS
+    return FOLLOW_UP_SECONDS * (1 + (len(operations) > FEW))
 
 
 @contextmanager

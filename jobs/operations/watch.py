@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from typing import TypeVar
@@ -23,9 +23,10 @@ from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, batches_of, end_all
 from jobs.operations.follow import Answers, ask_triggers, follow, is_to_be_asked
-from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem
+from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
+from workspaces.prepared import Prepared
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -47,20 +48,32 @@ CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
 CROWD, LOOK_OF_A_CROWD = 8, 4
 
 
-def watch(endpoint_id: int) -> set[int]:
+def watch(endpoint_id: int, follows_up: bool = False) -> set[int]:
     """Look at one endpoint and settle what can be settled. Anybody may call this at any time, any number of times.
 
-    Return the batches that may be carried on, because something of theirs has ended.
+    `follows_up`: it is enough if somebody has looked since it was asked for. Return the batches that may be carried on, because
+    something of theirs has ended.
     """
     batches: set[int] = set()
     with alone(ENDPOINT_LOCK, endpoint_id) as mine:
         for endpoint in ENDPOINT.objects(pk=endpoint_id) if mine else []:
             if endpoint.follow_up_at:
                 FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
+            elif follows_up:
+                break
             look = Look(endpoint)
             look.take()
             batches |= batches_of(one.operation for one in look.endings)
+    if mine and OVERDUE.rows(pk=endpoint_id, now=timezone.now()):
+        wake("jobs.watch", endpoint_id)  # who was to follow up came while we looked, and went away
     return batches
+
+
+OVERDUE = Prepared(
+    lambda pk, now: FlinkEndpoint.objects.filter(pk=pk, follow_up_at__lte=now).order_by().values_list("pk"),
+    pk=-1,
+    now=datetime(1970, 1, 1, tzinfo=UTC),
+)
 
 
 class Look:
