@@ -83,14 +83,18 @@ def _job(user: User, workspace: Workspace, endpoint: FlinkEndpoint, number: int)
     return job
 
 
-def warm_up(place: Ground) -> None:
-    """Let JVM, planner and worker have done everything once."""
+def warm_up(place: Ground, most: int = 0) -> None:
+    """Let JVM, planner and worker have done everything; with `most`, so often that the JVMs have compiled what they do all day."""
     for _turn in range(3):
         some = _submissions(place, 5)
         place.raw.run(some)
         place.raw.cancel([one.job_id for one in some])
         _batch(place, "run", place.jobs[:5], {"start": "none"})
         _batch(place, "stop", place.jobs[:5], {"with_snapshot": "on"})
+    for _turn in range(2 if most else 0):
+        many = _submissions(place, most)
+        place.raw.run(many)
+        place.raw.stop([one.job_id for one in many])
 
 
 # --- one job ---
@@ -125,6 +129,7 @@ def _start(place: Ground, job: Job) -> float:
 
 
 def bench_batches(page: Page, place: Ground, names: set[str], turns: int) -> None:
+    warm_up(place, len(place.jobs))
     taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in NAMES[1:]}
     for turn in range(turns):
         # Of two turns, one begins with the bare requests: what the JobManager keeps of ended jobs weighs on both alike.

@@ -72,7 +72,7 @@ def fail(fake: FakeFlink, jobs: list[Job]) -> None:
 def test_a_look_at_nothing_new_costs_the_same_for_one_and_for_a_hundred_jobs(running, endpoint, fake) -> None:
     running(1)
     of_one = look(endpoint, fake)
-    assert of_one == (6, Counter({"overview": 1}))
+    assert of_one == (7, Counter({"overview": 1}))
     running(99)
     assert Run.objects.filter(ended_at=None).count() == 100
     assert look(endpoint, fake) == of_one

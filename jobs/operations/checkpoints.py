@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import (
     BooleanField,
     DateTimeField,
@@ -16,15 +16,15 @@ from django.db.models import (
     Q,
     Value,
 )
-from django.db.models.functions import Now
-from django.utils import timezone
 
 from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState
 from jobs.log_records import subject
-from jobs.models import Job, Run, Snapshot
+from jobs.models import Run, Snapshot
 from jobs.operations.at_once import while_answered
 from jobs.operations.disk import Found, is_folder, newest_checkpoint, size_on_disk
+from jobs.operations.record import update_jobs
 from jobs.states import RunEnd
+from workspaces.prepared import Prepared, among
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +80,25 @@ def keep_newest(runs: Sequence[Run], engine: Engine) -> None:
 def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) -> None:
     if not asked:
         return
-    Run.objects.filter(pk__in=found).update(checkpoints_seen_at=timezone.now())
-    seen = Snapshot.objects.filter(run__in=found, source=Snapshot.Source.CHECKPOINT, state=Snapshot.State.COMPLETED)
-    known = dict(seen.values_list("run", "location"))
+    with connection.cursor() as cursor:
+        cursor.execute(ASKED, [list(found)])
+    known = dict(KNOWN.rows(runs=list(found)))
     told = ((run, found[run.pk]) for run in asked)
     record({run: one for run, one in told if one and one.location != known.get(run.pk)})
+
+
+ASKED = "UPDATE jobs_run SET checkpoints_seen_at = statement_timestamp() WHERE id = ANY(%s)"
+# Run id -> where its newest checkpoint lies, as far as it is there.
+KNOWN = Prepared(
+    lambda runs: (
+        Snapshot.objects.filter(
+            among("jobs_snapshot.run_id", runs), source=Snapshot.Source.CHECKPOINT, state=Snapshot.State.COMPLETED
+        )
+        .order_by()
+        .values_list("run", "location")
+    ),
+    runs=[-1],
+)
 
 
 def keep_last(over: Mapping[Run, JobSight], engine: Engine, place: str) -> None:
@@ -111,22 +125,37 @@ def record(found: Mapping[Run, Checkpoint]) -> None:
     if not found:
         return
     with transaction.atomic():
-        Job.objects.filter(pk__in=[run.job_id for run in found]).update(changed_at=Now())
+        update_jobs([run.job_id for run in found])
         rows = _locked_rows(found)
         if missing := [run for run in found if run.pk not in rows]:
             # Somebody else may be faster; then his row is the one.
             Snapshot.objects.bulk_create([_row(run, found[run]) for run in missing], ignore_conflicts=True)
             rows |= _locked_rows(missing)
         # Asked for once they are locked: from now on nobody begins to restore from them.
-        used = set(Run.objects.filter(restored_from__in=rows.values()).values_list("restored_from", flat=True))
-        for run, checkpoint in found.items():
-            if rows[run.pk] not in used:
-                _let_tell(rows[run.pk], checkpoint)
+        used = {pk for (pk,) in USED.rows(snapshots=list(rows.values()))}
+        _let_tell({rows[run.pk]: one for run, one in found.items() if rows[run.pk] not in used})
+
+
+# Run id -> its checkpoint row, locked.
+ROWS = Prepared(
+    lambda runs: (
+        Snapshot.objects.select_for_update()
+        .filter(among("jobs_snapshot.run_id", runs), source=Snapshot.Source.CHECKPOINT)
+        .order_by("pk")
+        .values_list("run", "pk")
+    ),
+    runs=[-1],
+)
+USED = Prepared(
+    lambda snapshots: (
+        Run.objects.filter(among("jobs_run.restored_from_id", snapshots)).order_by().values_list("restored_from")
+    ),
+    snapshots=[-1],
+)
 
 
 def _locked_rows(runs: Collection[Run]) -> dict[int, int]:
-    rows = Snapshot.objects.filter(run__in=runs, source=Snapshot.Source.CHECKPOINT)
-    return dict(rows.select_for_update().order_by("pk").values_list("run", "pk"))
+    return dict(ROWS.rows(runs=[run.pk for run in runs]))
 
 
 def _row(run: Run, checkpoint: Checkpoint) -> Snapshot:
@@ -134,15 +163,24 @@ def _row(run: Run, checkpoint: Checkpoint) -> Snapshot:
     return Snapshot(run=run, job_id=run.job_id, location=checkpoint.location, **completed)
 
 
-def _let_tell(pk: int, checkpoint: Checkpoint) -> None:
-    Snapshot.objects.filter(pk=pk).update(
-        state=Snapshot.State.COMPLETED,
-        location=checkpoint.location,
-        directory=checkpoint.location.rpartition("/")[0],
-        size_bytes=checkpoint.size_bytes,
-        created_at=checkpoint.triggered_at,
-        ended_at=checkpoint.completed_at,
-    )
+TELL = """
+    UPDATE jobs_snapshot AS snapshot
+    SET state = 'completed', location = told.location, directory = told.directory, size_bytes = told.size_bytes,
+        created_at = told.created_at, ended_at = told.ended_at
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
+        AS told (id, location, directory, size_bytes, created_at, ended_at)
+    WHERE snapshot.id = told.id
+"""
+
+
+def _let_tell(found: Mapping[int, Checkpoint]) -> None:
+    told = [
+        (pk, one.location, one.location.rpartition("/")[0], one.size_bytes, one.triggered_at, one.completed_at)
+        for pk, one in found.items()
+    ]
+    if told:
+        with connection.cursor() as cursor:
+            cursor.execute(TELL, [list(column) for column in zip(*told, strict=True)])
 
 
 def as_checkpoint(found: Found) -> Checkpoint:

@@ -55,11 +55,18 @@ def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], more_t
     """
     now = timezone.now()
     at = now + timedelta(seconds=_pause(operations, more_to_come))
-    due = FlinkEndpoint.objects.filter(pk=endpoint.pk).exclude(
-        follow_up_at__gt=now - timedelta(seconds=2), follow_up_at__lte=at
-    )
-    if due.update(follow_up_at=at):
+    with connection.cursor() as cursor:
+        cursor.execute(FOLLOW_UP, [at, endpoint.pk, now - timedelta(seconds=2), at])
+        is_news = bool(cursor.rowcount)
+    if is_news:
         wake("jobs.watch", endpoint.pk, True, countdown=(at - now).total_seconds())
+
+
+# Unless somebody is about to look before that. A look that was due two seconds ago does not come any more.
+FOLLOW_UP = """
+    UPDATE clusters_flinkendpoint SET follow_up_at = %s
+    WHERE id = %s AND (follow_up_at IS NULL OR follow_up_at <= %s OR follow_up_at > %s)
+"""
 
 
 def _pause(operations: Collection[Operation], more_to_come: bool) -> float:

@@ -39,8 +39,10 @@ REACHED = """
     WHERE id = %s
 """
 # A look is due so long after the last one: while somebody waits there, and else. A failure is to be shown within five seconds,
-# also when a hundred jobs fail. Of that, the next tick comes a hair early as often as late.
-BUSY_SECONDS, QUIET_SECONDS = 1 - 0.25, 4 - 0.25
+# also when a hundred jobs fail.
+BUSY_SECONDS, QUIET_SECONDS = 1, 4
+# The next tick comes a hair early as often as late.
+SLACK_SECONDS = 0.25
 # So long after a step has begun, its end is looked for more often than once a tick.
 FOLLOWED_UP_SECONDS = 5
 # So many runs are asked for their newest checkpoint at a look, however many there are; where that is a crowd, in sets at every fourth.
@@ -269,7 +271,7 @@ class Look:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
             self._ask_for_habits()
         # What was looked at a moment ago, because of an operation, needs no look by the tick.
-        next_look = timezone.now() + timedelta(seconds=BUSY_SECONDS) if self.waiting else None
+        next_look = timezone.now() + timedelta(seconds=BUSY_SECONDS - SLACK_SECONDS) if self.waiting else None
         with connection.cursor() as cursor:
             cursor.execute(
                 REACHED, [self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory, next_look, self.endpoint.pk]
