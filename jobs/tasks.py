@@ -34,11 +34,17 @@ def tick() -> None:
         wake("jobs.perform", *some)
     for pk in operations.due_recoveries():
         wake("jobs.recover", pk)
-    for pk in operations.due_batches():
-        if (pk + int(now.timestamp())) % OFFER_BATCH_SECONDS == 0:
-            wake("jobs.advance", pk)
+    offer_batches(now)
     for pk in due_endpoints(now):
         wake("jobs.watch", pk)
+
+
+def offer_batches(now: datetime) -> None:
+    """Let the batches that are not over be carried on, each when its turn comes: then none is ever stuck."""
+    turn = int(now.timestamp()) % OFFER_BATCH_SECONDS
+    for pk in operations.due_batches():
+        if pk % OFFER_BATCH_SECONDS == turn:
+            wake("jobs.advance", pk)
 
 
 # Of two ticks at once, one gets a row. What somebody has locked is being carried on.

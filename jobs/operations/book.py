@@ -61,6 +61,12 @@ ENTRIES = Prepared(
     _entries, endpoint=-1, now=datetime(1970, 1, 1, tzinfo=UTC), long_ago=datetime(1970, 1, 2, tzinfo=UTC)
 )
 ENDPOINT = Prepared(lambda pk: FlinkEndpoint.objects.filter(pk=pk).order_by(), pk=-1)
+# Whether somebody was to look at an endpoint by now, and has not.
+OVERDUE = Prepared(
+    lambda pk, now: FlinkEndpoint.objects.filter(pk=pk, follow_up_at__lte=now).order_by().values_list("pk"),
+    pk=-1,
+    now=datetime(1970, 1, 1, tzinfo=UTC),
+)
 # Snapshots that Flink may be writing, and open operations in few words.
 SNAPSHOTS = Prepared(
     lambda endpoint: (

@@ -1,11 +1,12 @@
 """The end of operations, one or many in few statements: the first ending counts, and then the job shows what we know of Flink."""
 
-from collections.abc import Collection, Iterable, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -15,6 +16,9 @@ from jobs.operations.back_off import breaks, came_to_nothing, plan
 from jobs.operations.record import Event, line_of_record, lock_operations, update_jobs, wake
 from jobs.states import Outcome, RunEnd, Status, status_after
 from workspaces.prepared import Prepared, among
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +170,14 @@ def _status(job: Job, run: Run | None) -> Status:
     status = status_after(RunEnd(run.end)) if run.ended_at else while_open
     # An automatic run that came to nothing leaves the job as broken as it was.
     return Status.FAILED if status == Status.STOPPED and came_to_nothing(run) else status
+
+
+def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:
+    """Do it with all at once; if that fails, with each alone, so that only the one that it fails with stays as it is."""
+    try:
+        if all_of_them:
+            do(all_of_them)
+    except Exception:
+        log.exception("Could not end %d together, the first of them %r", len(all_of_them), all_of_them[0])
+        for one in all_of_them if len(all_of_them) > 1 else []:
+            together(do, [one])

@@ -2,11 +2,10 @@
 
 import logging
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from itertools import chain
-from typing import TypeVar
 
 from django.db import connection
 from django.db.models import F
@@ -18,18 +17,16 @@ from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations import checkpoints, truth
-from jobs.operations.book import ENDPOINT, OPERATIONS, RUNS, SNAPSHOTS, WAITING, Entry, entries
+from jobs.operations.book import ENDPOINT, OPERATIONS, OVERDUE, RUNS, SNAPSHOTS, WAITING, Entry, entries
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
-from jobs.operations.ending import Ending, batches_of, end_all
+from jobs.operations.ending import Ending, batches_of, end_all, together
 from jobs.operations.follow import Answers, ask_triggers, follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
-from workspaces.prepared import Prepared
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 BACK_OFF_LIMIT_SECONDS = 10
 REACHED = """
@@ -69,13 +66,6 @@ def watch(endpoint_id: int, follows_up: bool = False) -> set[int]:
     if mine and OVERDUE.rows(pk=endpoint_id, now=timezone.now()):
         wake("jobs.watch", endpoint_id)  # who was to follow up came while we looked, and went away
     return batches
-
-
-OVERDUE = Prepared(
-    lambda pk, now: FlinkEndpoint.objects.filter(pk=pk, follow_up_at__lte=now).order_by().values_list("pk"),
-    pk=-1,
-    now=datetime(1970, 1, 1, tzinfo=UTC),
-)
 
 
 class Look:
@@ -130,8 +120,10 @@ class Look:
         self._end()
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
-        if soon := [one for one in self.waiting.values() if self._may_be_over_in_a_moment(one)]:
-            follow_up(self.endpoint, soon, any(one.step == Step.SUBMITTING for one in self.waiting.values()))
+        ended = {one.operation.pk for one in self.endings}
+        left = [one for one in self.waiting.values() if one.pk not in ended]
+        if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:
+            follow_up(self.endpoint, soon, any(one.step == Step.SUBMITTING for one in left))
         self._keep_checkpoints()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
@@ -311,14 +303,3 @@ class Look:
         if operation and operation.step in WATCHED_STEPS and is_late(operation):
             why = problem("cluster-unreachable", reason, cluster=self.endpoint.cluster.name)
             self.endings.append(Ending(operation, Outcome.FAILED, why, event=Event.TOO_LATE, detail=reason))
-
-
-def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:
-    """Do it with all at once; if that fails, with each alone, so that only the one that it fails with stays as it is."""
-    try:
-        if all_of_them:
-            do(all_of_them)
-    except Exception:
-        log.exception("Could not end %d together, the first of them %r", len(all_of_them), all_of_them[0])
-        for one in all_of_them if len(all_of_them) > 1 else []:
-            together(do, [one])

@@ -1,0 +1,153 @@
+"""What comes after an operation was asked for, or has ended: a look in a moment, and the next step of its batch."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery.signals import before_task_publish
+from django.db import connection
+from django.utils import timezone
+
+from clusters.models import FlinkEndpoint
+from jobs import operations, tasks
+from jobs.models import Batch, BatchItem, Job, Operation
+from jobs.operations.record import BATCH_LOCK, alone
+from jobs.states import Action
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OVERVIEW = ("GET", "/jobs/overview")
+
+
+@pytest.fixture
+def sent() -> Iterator[list[tuple[Any, ...]]]:
+    """The messages that are sent: task and arguments."""
+    told: list[tuple[Any, ...]] = []
+
+    def note(sender: str, body: Any, **_more: object) -> None:
+        told.append((sender, *body[0]))
+
+    before_task_publish.connect(note)
+    yield told
+    before_task_publish.disconnect(note)
+
+
+def looks(fake: FakeFlink) -> int:
+    return sum(one.path == OVERVIEW[1] for one in fake.requests)
+
+
+def in_thread(act: Any) -> threading.Thread:
+    def run() -> None:
+        try:
+            act()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_one_look_is_enough_for_all_who_asked_for_it(console: Console, fake: FakeFlink, sent) -> None:
+    console.start()
+    console.click_stop(with_snapshot=False)
+    console.perform()
+    assert ("jobs.watch", console.endpoint.pk, True) in sent
+    console.watch()
+    assert console.job.status == "stopped"
+    before = looks(fake)
+    operations.watch(console.endpoint.pk, follows_up=True)
+    assert looks(fake) == before, "somebody has looked since"
+    operations.watch(console.endpoint.pk)
+    assert looks(fake) == before + 1, "who is sent by the tick looks in any case"
+
+
+def test_who_comes_while_somebody_looks_is_not_forgotten(console: Console, fake: FakeFlink, sent) -> None:
+    console.start()
+    endpoint = FlinkEndpoint.objects.filter(pk=console.endpoint.pk)
+    slow = fake.fault(OVERVIEW, "delay")
+    looking = in_thread(lambda: operations.watch(console.endpoint.pk))
+    slow.wait()
+    endpoint.update(follow_up_at=timezone.now())
+    sent.clear()
+    operations.watch(console.endpoint.pk, follows_up=True)
+    assert sent == []
+    slow.release()
+    looking.join()
+    assert sent == [("jobs.watch", console.endpoint.pk)]
+
+
+def test_a_look_because_of_an_operation_saves_the_next_one_of_the_tick(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    endpoint = FlinkEndpoint.objects.filter(pk=console.endpoint.pk)
+    endpoint.update(look_at=timezone.now() - timedelta(seconds=1))
+    operations.watch(console.endpoint.pk)
+    assert tasks.due_endpoints(timezone.now()) == [console.endpoint.pk], "nobody waits: the tick has its own pace"
+    fake.hold_savepoints()
+    console.click_stop()
+    console.perform()
+    endpoint.update(look_at=timezone.now() - timedelta(seconds=1))
+    operations.watch(console.endpoint.pk)
+    now = timezone.now()
+    assert tasks.due_endpoints(now) == []
+    assert tasks.due_endpoints(now + timedelta(seconds=1)) == [console.endpoint.pk]
+
+
+def batch_of(console: Console) -> Batch:
+    return operations.request_batch(
+        console.user, console.job.workspace, Action.STOP, Job.objects.filter(pk=console.job.pk), {"with_snapshot": ""}
+    )
+
+
+def test_who_ends_the_operations_of_a_batch_carries_it_on(console: Console, sent) -> None:
+    console.start()
+    batch = batch_of(console)
+    tasks.advance(batch.pk)
+    tasks.perform(console.last.pk)
+    tasks.watch(console.endpoint.pk)
+    assert Operation.objects.get(pk=console.last.pk).outcome == "succeeded"
+    assert batch.items.get().state == BatchItem.State.SUCCEEDED
+    batch.refresh_from_db()
+    assert batch.ended_at is not None
+
+
+def test_a_batch_that_somebody_has_in_hand_is_looked_at_once_more(console: Console, sent) -> None:
+    console.start()
+    batch = batch_of(console)
+    tasks.advance(batch.pk)
+    tasks.perform(console.last.pk)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with alone(BATCH_LOCK, batch.pk) as mine:
+            assert mine
+            held.set()
+            done.wait(30)
+
+    holding = in_thread(hold)
+    assert held.wait(30)
+    sent.clear()
+    assert operations.advance(batch.pk) is False
+    tasks.watch(console.endpoint.pk)
+    assert ("jobs.advance", batch.pk) in sent
+    done.set()
+    holding.join()
+    tasks.advance(batch.pk)
+    assert batch.items.get().state == BatchItem.State.SUCCEEDED
+
+
+def test_each_batch_is_offered_now_and_then(console: Console, sent) -> None:
+    batches = {batch_of(console).pk for _n in range(4)}
+    sent.clear()
+    offered: list[set[int]] = []
+    real = timezone.now()
+    for second in range(tasks.OFFER_BATCH_SECONDS):
+        tasks.offer_batches(real + timedelta(seconds=second))
+        offered.append({pk for task, pk in sent if task == "jobs.advance"})
+        sent.clear()
+    assert set().union(*offered) == batches
+    assert sum(map(len, offered)) == len(batches), "each once"
