@@ -1,21 +1,23 @@
 """`footprint`: what `./oceanus up` takes on a machine: memory, time to start, and whether the web server grows under load. No Django in here."""
 
-import http.client
+import html
+import itertools
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.ground import free_port
 from benchmarks.measure import Page, Result
 from trials.console import Console
+from trials.people import Person
 
 SETTLED_SECONDS = 20
 MOST_START_SECONDS = 300
-PAGE = "/login/?next=/"
+SIGN_IN = "/login/?next=/"
 
 
 def bench_footprint(page: Page, seconds: float) -> None:
@@ -49,27 +51,38 @@ def started(home: Path) -> Iterator[tuple[Console, float]]:
 
 
 def bench_web(page: Page, console: Console, seconds: float) -> None:
-    """Ask for the sign-in page again and again; what each thread needs once, it has after half of the time."""
+    """Ask for the pages that people look at all day; what each thread needs once, it has after half of the time."""
+    name, password = next(iter(console.users().items()))
+    person = Person(name, password, console.url)
+    person.sign_in()
+    paths = looked_at(person)
     web = [pid for pid in tree(pid_of(console)) if "gunicorn" in command_of(pid)]
-    ask_for(console, seconds / 2)
+    ask_for(person, paths, seconds / 2)
     before = sum(memory_mb(pid, "Rss") for pid in web)
-    asked = ask_for(console, seconds / 2)
+    asked = ask_for(person, paths, seconds / 2)
     growth = sum(memory_mb(pid, "Rss") for pid in web) - before
-    page.add(Result("footprint", f"web grows, after {asked:,} requests", growth, 5, unit="MB"))
+    page.add(Result("footprint", f"web grows, {asked:,} requests to {len(paths)} pages", growth, 5, unit="MB"))
 
 
-def ask_for(console: Console, seconds: float) -> int:
-    """Return how many answers there were."""
-    connection = http.client.HTTPConnection("127.0.0.1", console.port, timeout=30)
-    until, answers = time.monotonic() + seconds, 0
-    while time.monotonic() < until:
-        connection.request("GET", PAGE)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{PAGE} answers {answer.status}")
-        answers += 1
-    return answers
+def looked_at(person: Person) -> list[str]:
+    """Return where a list of jobs is, what it asks for what is new, and all pages of its first job; and the sign-in page."""
+    first = person.read("/")
+    jobs = re.findall(r'href="(/jobs/[\w-]+/)"', first)
+    poll = re.search(r'hx-get="([^"]*/poll/[^"]*)"', first)
+    if not jobs or not poll:
+        raise RuntimeError("The first page shows no list of jobs.")
+    tabs = re.findall(rf'href="({jobs[0]}[\w-]+/)"', person.read(jobs[0]))
+    return list(dict.fromkeys([SIGN_IN, "/", html.unescape(poll[1]), jobs[0], *tabs]))
+
+
+def ask_for(person: Person, paths: Sequence[str], seconds: float) -> int:
+    """Ask for one after the other again and again; return how many answers there were."""
+    until = time.monotonic() + seconds
+    for count, path in enumerate(itertools.cycle(paths)):
+        if time.monotonic() >= until:
+            return count
+        person.read(path)
+    return 0
 
 
 def pid_of(console: Console) -> int:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from clusters.models import FlinkEndpoint
 from jobs import operations, tasks
 from jobs.models import Batch, BatchItem, Job, Operation
-from jobs.operations.record import BATCH_LOCK, alone
+from jobs.operations.record import BATCH_LOCK, alone, follow_up
 from jobs.states import Action
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
@@ -95,6 +95,17 @@ def test_a_look_because_of_an_operation_saves_the_next_one_of_the_tick(console: 
     now = timezone.now()
     assert tasks.due_endpoints(now) == []
     assert tasks.due_endpoints(now + timedelta(seconds=1)) == [console.endpoint.pk]
+
+
+def test_a_flink_that_is_slow_to_tell_is_not_asked_all_the_time(console: Console) -> None:
+    console.start()
+    for least, pause in ((0.0, 0.06), (3.0, 3.0)):
+        FlinkEndpoint.objects.update(follow_up_at=None)
+        before = timezone.now()
+        follow_up(console.endpoint, [console.last], least=least)
+        at = FlinkEndpoint.objects.get().follow_up_at
+        assert at is not None
+        assert pause <= (at - before).total_seconds() < pause + 1
 
 
 def batch_of(console: Console) -> Batch:

@@ -56,6 +56,15 @@ class Person:
         """Return the status of a page."""
         return self._send("GET", path).status
 
+    def read(self, path: str) -> str:
+        """Return the page that somebody sees who goes there; "" of a poll that has nothing new. Raise RuntimeError if there is none."""
+        answer = self._send("GET", path)
+        if answer.status in (301, 302):
+            return self.read(answer.headers["Location"])
+        if answer.status not in (200, 204):
+            raise RuntimeError(f"{path} answers {answer.status}")
+        return answer.data.decode()
+
     def click(self, action: str, job: str, path: str, fields: Mapping[str, str], key: str = "") -> Click:
         """Send a form; what came of it is kept, also that nothing did."""
         click = Click(self.name, action, job, datetime.now(UTC), key=key)

@@ -48,13 +48,15 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
         log.warning("The broker is away (%s); the next tick will find what is due.", error)
 
 
-def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], more_to_come: bool = False) -> None:
+def follow_up(
+    endpoint: FlinkEndpoint, operations: Collection[Operation], more_to_come: bool = False, least: float = 0
+) -> None:
     """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once.
 
-    `more_to_come`: others of their kind are being asked for right now.
+    `more_to_come`: others of their kind are being asked for right now; `least`: the seconds to wait in any case.
     """
     now = timezone.now()
-    at = now + timedelta(seconds=_pause(operations, more_to_come))
+    at = now + timedelta(seconds=max(least, _pause(operations, more_to_come)))
     with connection.cursor() as cursor:
         cursor.execute(FOLLOW_UP, [at, endpoint.pk, now - timedelta(seconds=2), at])
         is_news = bool(cursor.rowcount)

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -73,6 +74,7 @@ class Look:
 
     def __init__(self, endpoint: FlinkEndpoint) -> None:
         self.endpoint = endpoint
+        self.began = time.monotonic()
         self.engine: Engine = endpoint.engine()
         self.causes = Causes(self.engine)
         self.endings: list[Ending] = []
@@ -123,7 +125,9 @@ class Look:
         ended = {one.operation.pk for one in self.endings}
         left = [one for one in self.waiting.values() if one.pk not in ended]
         if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:
-            follow_up(self.endpoint, soon, any(one.step == Step.SUBMITTING for one in left))
+            # No sooner than it takes, so that a Flink that is slow to tell is not asked all the time.
+            took = time.monotonic() - self.began
+            follow_up(self.endpoint, soon, any(one.step == Step.SUBMITTING for one in left), took)
         self._keep_checkpoints()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
