@@ -96,12 +96,13 @@ def bench_poll(page: Page, visitor: Visitor, others: list[Visitor], space: Space
     serials = re.findall(r"row=([^&]+)", poll)
     rows = Job.objects.filter(serial__in=serials)
 
-    def changed() -> float:
+    def after_changes(path: str) -> float:
+        """Ask for it when all rows have just changed, and nobody has asked for anything for a while: both sides alike."""
         time.sleep(APART_SECONDS)
         rows.update(changed_at=Now())
-        return visitor.get(poll)
+        return visitor.get(path)
 
-    ours, theirs = by_turns(changed, lambda: visitor.get(first), turns)
+    ours, theirs = by_turns(lambda: after_changes(poll), lambda: after_changes(first), turns)
     page.add(Result("poll", f"{space.count:,}: {len(serials)} changed", ours / theirs, 0.35, ours, theirs))
 
 
