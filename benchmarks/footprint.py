@@ -17,7 +17,6 @@ from trials.people import Person
 
 SETTLED_SECONDS = 20
 MOST_START_SECONDS = 300
-SIGN_IN = "/login/?next=/"
 
 
 def bench_footprint(page: Page, seconds: float) -> None:
@@ -65,24 +64,23 @@ def bench_web(page: Page, console: Console, seconds: float) -> None:
 
 
 def looked_at(person: Person) -> list[str]:
-    """Return where a list of jobs is, what it asks for what is new, and all pages of its first job; and the sign-in page."""
+    """Return where a list of jobs is, what it asks for what is new, and all pages of its first job."""
     first = person.read("/")
     jobs = re.findall(r'href="(/jobs/[\w-]+/)"', first)
     poll = re.search(r'hx-get="([^"]*/poll/[^"]*)"', first)
     if not jobs or not poll:
         raise RuntimeError("The first page shows no list of jobs.")
     tabs = re.findall(rf'href="({jobs[0]}[\w-]+/)"', person.read(jobs[0]))
-    return list(dict.fromkeys([SIGN_IN, "/", html.unescape(poll[1]), jobs[0], *tabs]))
+    return list(dict.fromkeys(["/", html.unescape(poll[1]), jobs[0], *tabs]))
 
 
 def ask_for(person: Person, paths: Sequence[str], seconds: float) -> int:
     """Ask for one after the other again and again; return how many answers there were."""
-    until = time.monotonic() + seconds
-    for count, path in enumerate(itertools.cycle(paths)):
-        if time.monotonic() >= until:
-            return count
-        person.read(path)
-    return 0
+    until, answers, places = time.monotonic() + seconds, 0, itertools.cycle(paths)
+    while time.monotonic() < until:
+        person.read(next(places))
+        answers += 1
+    return answers
 
 
 def pid_of(console: Console) -> int:

@@ -83,16 +83,20 @@ def _job(user: User, workspace: Workspace, endpoint: FlinkEndpoint, number: int)
     return job
 
 
-def warm_up(place: Ground, most: int = 0) -> None:
-    """Let JVM, planner and worker have done everything; with `most`, so often that the JVMs have compiled what they do all day."""
+def warm_up(place: Ground) -> None:
+    """Let JVM, planner and worker have done everything once."""
     for _turn in range(3):
         some = _submissions(place, 5)
         place.raw.run(some)
         place.raw.cancel([one.job_id for one in some])
         _batch(place, "run", place.jobs[:5], {"start": "none"})
         _batch(place, "stop", place.jobs[:5], {"with_snapshot": "on"})
-    for _turn in range(2 if most else 0):
-        many = _submissions(place, most)
+
+
+def warm_up_jvms(place: Ground) -> None:
+    """Let the JVMs do what they are measured at so often that they have compiled it."""
+    for _turn in range(2):
+        many = _submissions(place, len(place.jobs))
         place.raw.run(many)
         place.raw.stop([one.job_id for one in many])
 
@@ -129,7 +133,7 @@ def _start(place: Ground, job: Job) -> float:
 
 
 def bench_batches(page: Page, place: Ground, names: set[str], turns: int) -> None:
-    warm_up(place, len(place.jobs))
+    warm_up_jvms(place)
     taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in NAMES[1:]}
     for turn in range(turns):
         # Of two turns, one begins with the bare requests: what the JobManager keeps of ended jobs weighs on both alike.

@@ -20,8 +20,8 @@ from benchmarks.rows import Space, fill, new_space, settle
 from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation, Run
+from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS
 from jobs.states import Status
-from jobs.tasks import BUSY_SECONDS, QUIET_SECONDS
 from oceanus_console.applications import beat_command, worker_command
 
 ENDPOINTS = 10

@@ -117,9 +117,11 @@ def batch_of(console: Console) -> Batch:
 def test_who_ends_the_operations_of_a_batch_carries_it_on(console: Console, sent) -> None:
     console.start()
     batch = batch_of(console)
+    sent.clear()
     tasks.advance(batch.pk)
     tasks.perform(console.last.pk)
     tasks.watch(console.endpoint.pk)
+    assert ("jobs.advance", batch.pk) not in sent, "no message is needed for it"
     assert Operation.objects.get(pk=console.last.pk).outcome == "succeeded"
     assert batch.items.get().state == BatchItem.State.SUCCEEDED
     batch.refresh_from_db()

@@ -39,7 +39,7 @@ def _made(place: int, call: Callable[[], T]) -> tuple[int, T | Exception]:
         return place, error
 
 
-def all_at_once(calls: Sequence[Callable[[], T]]) -> list[T | EngineError]:
+def _all_at_once(calls: Sequence[Callable[[], T]]) -> list[T | EngineError]:
     """Make the calls and return what they return, or the engine's errors, in their order."""
     if len(calls) <= 1:
         return [_answer(call) for call in calls]
@@ -56,7 +56,7 @@ def while_answered(calls: Sequence[Callable[[], T]], first: int = 1) -> list[T |
     answers: list[T | EngineError] = []
     count = first
     while len(answers) < len(calls):
-        some = all_at_once(calls[len(answers) : len(answers) + count])
+        some = _all_at_once(calls[len(answers) : len(answers) + count])
         answers += some
         if all(isinstance(one, Unreachable | Unanswered) for one in some):
             answers += [some[0]] * (len(calls) - len(answers))

@@ -22,7 +22,7 @@ from jobs.log_records import subject
 from jobs.models import Run, Snapshot
 from jobs.operations.at_once import while_answered
 from jobs.operations.disk import Found, is_folder, newest_checkpoint, size_on_disk
-from jobs.operations.record import update_jobs
+from jobs.operations.record import update_jobs, write_rows
 from jobs.states import RunEnd
 from workspaces.prepared import Prepared, among
 
@@ -179,8 +179,7 @@ def _let_tell(found: Mapping[int, Checkpoint]) -> None:
         for pk, one in found.items()
     ]
     if told:
-        with connection.cursor() as cursor:
-            cursor.execute(TELL, [list(column) for column in zip(*told, strict=True)])
+        write_rows(TELL, told)
 
 
 def as_checkpoint(found: Found) -> Checkpoint:

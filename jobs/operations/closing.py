@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.models import Job, Problem, Run
 from jobs.operations.back_off import plans, those_broken
 from jobs.operations.ending import true_statuses
+from jobs.operations.record import write_rows
 from jobs.states import RunEnd
 
 CLOSED = """
@@ -53,17 +54,12 @@ def close_all(closings: Sequence[Closing]) -> None:
         {pk: fields["problem"].pk if fields["problem"] else None for pk, fields in told.items()},
     )
     runs = [(one.run.pk, now, str(one.end), problems[one.run.job_id]) for one in counting]
-    _write(CLOSED, runs)
+    write_rows(CLOSED, runs)
     statuses = true_statuses(list(told))
-    _write(
+    write_rows(
         SHOWN,
         [
             (pk, str(statuses[pk]), problems[pk], fields.get("recover_at", jobs[pk].recover_at))
             for pk, fields in told.items()
         ],
     )
-
-
-def _write(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])

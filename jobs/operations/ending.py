@@ -8,12 +8,12 @@ from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from jobs.models import Job, Operation, OperationStep, Problem, Run
 from jobs.operations.back_off import breaks, came_to_nothing, plan
-from jobs.operations.record import Event, line_of_record, lock_operations, update_jobs, wake
+from jobs.operations.record import Event, line_of_record, lock_operations, update_jobs, wake, write_rows
 from jobs.states import Outcome, RunEnd, Status, status_after
 from workspaces.prepared import Prepared, among
 
@@ -107,8 +107,7 @@ STARTED = """
 def _note_starts(endings: Sequence[Ending]) -> None:
     started = [(one.operation.run_id, one.started_at) for one in endings if one.started_at]
     if started:
-        with connection.cursor() as cursor:
-            cursor.execute(STARTED, [list(column) for column in zip(*started, strict=True)])
+        write_rows(STARTED, started)
 
 
 def _close_runs(endings: Sequence[Ending], told: dict[int, dict[str, Any]]) -> None:

@@ -48,15 +48,13 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
         log.warning("The broker is away (%s); the next tick will find what is due.", error)
 
 
-def follow_up(
-    endpoint: FlinkEndpoint, operations: Collection[Operation], more_to_come: bool = False, least: float = 0
-) -> None:
+def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], least: float = 0) -> None:
     """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once.
 
-    `more_to_come`: others of their kind are being asked for right now; `least`: the seconds to wait in any case.
+    `least`: the seconds to wait in any case.
     """
     now = timezone.now()
-    at = now + timedelta(seconds=max(least, _pause(operations, more_to_come)))
+    at = now + timedelta(seconds=max(least, _pause(endpoint, operations)))
     with connection.cursor() as cursor:
         cursor.execute(FOLLOW_UP, [at, endpoint.pk, now - timedelta(seconds=2), at])
         is_news = bool(cursor.rowcount)
@@ -71,12 +69,24 @@ FOLLOW_UP = """
 """
 
 
-def _pause(operations: Collection[Operation], more_to_come: bool) -> float:
+# Whether anything is on its way to an endpoint.
+SUBMITTING = Prepared(
+    lambda endpoint: (
+        Operation.objects.filter(ended_at=None, step=Step.SUBMITTING, run__endpoint=endpoint)
+        .order_by()
+        .values_list("pk")[:1]
+    ),
+    endpoint=-1,
+)
+
+
+def _pause(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> float:
     """Return how many seconds to wait: somebody waits for a single click; a batch is better served by fewer looks that find more."""
     if not any(one.batch_id for one in operations):
         return FOLLOW_UP_CLICK_SECONDS
-    if more_to_come and all(one.batch_id and one.step == Step.STARTING for one in operations):
-        # Nobody stands in line for what these wait for.
+    is_of_starts = all(one.batch_id and one.step == Step.STARTING for one in operations)
+    if is_of_starts and SUBMITTING.rows(endpoint=endpoint.pk):
+        # More of their kind is on its way, and nobody stands in line for what these wait for.
         return FOLLOW_UP_MORE_SECONDS
     if not any(one.step == Step.SNAPSHOTTING for one in operations):
         return FOLLOW_UP_LAST_SECONDS
@@ -207,6 +217,12 @@ def line_of_record(operation: Operation, event: Event, detail: str = "") -> Oper
     if detail and operation.run and event not in TOLD_BY_US:
         detail = mask(detail, secret_values(operation.run.version))
     return OperationStep(operation=operation, step=operation.step, event=event, detail=detail)
+
+
+def write_rows(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Write rows by one statement that unnests them: it gets a list for each column."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
 
 
 def update_job(job_id: int, **fields: Any) -> None:

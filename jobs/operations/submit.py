@@ -10,10 +10,9 @@ from jobs.operations.ending import end
 from jobs.operations.options import flink_options
 from jobs.operations.record import (
     Event,
-    follow_up,
+    hand_over_all,
     is_late,
     look_again,
-    move_all,
     note,
     problem,
     problem_of,
@@ -21,7 +20,6 @@ from jobs.operations.record import (
 from jobs.sql import ScriptError
 from jobs.states import Outcome, RunEnd, Step
 from jobs.variables import Values, options_of, statements_of
-from workspaces.prepared import Prepared
 
 
 class Room:
@@ -109,17 +107,6 @@ def _waits_for_slots(operation: Operation, run: Run, room: Room) -> bool:
     return False
 
 
-# Whether anything is on its way to an endpoint.
-SUBMITTING = Prepared(
-    lambda endpoint: (
-        Operation.objects.filter(ended_at=None, step=Step.SUBMITTING, run__endpoint=endpoint)
-        .order_by()
-        .values_list("pk")[:1]
-    ),
-    endpoint=-1,
-)
-
-
 def accept(operations: Sequence[Operation], event: Event, detail: str = "") -> None:
     """Let the watcher judge starts on one endpoint that Flink has taken."""
     runs = Run.objects.filter(pk__in=[one.run_id for one in operations], flink_state="")
@@ -128,10 +115,7 @@ def accept(operations: Sequence[Operation], event: Event, detail: str = "") -> N
         # From now on an absence means lost, not "never started".
         runs.update(flink_state=JobState.CREATED)
 
-    if move_all(operations, Step.STARTING, event, detail, known):
-        assert operations[0].run is not None
-        endpoint = operations[0].run.endpoint
-        follow_up(endpoint, operations, more_to_come=bool(SUBMITTING.rows(endpoint=endpoint.pk)))
+    hand_over_all(operations, Step.STARTING, event, detail, known)
 
 
 def _refused(operation: Operation, engine: Engine, refusal: Refused, submission: Submission) -> Taken | None:

@@ -123,11 +123,10 @@ class Look:
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
         ended = {one.operation.pk for one in self.endings}
-        left = [one for one in self.waiting.values() if one.pk not in ended]
+        left = (one for one in self.waiting.values() if one.pk not in ended)
         if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:
             # No sooner than it takes, so that a Flink that is slow to tell is not asked all the time.
-            took = time.monotonic() - self.began
-            follow_up(self.endpoint, soon, any(one.step == Step.SUBMITTING for one in left), took)
+            follow_up(self.endpoint, soon, least=time.monotonic() - self.began)
         self._keep_checkpoints()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
