@@ -32,7 +32,7 @@ Event = OperationStep.Event
 
 # How long after the click the watcher looks for an operation that nobody has begun (a message was lost).
 FALLBACK_SECONDS = 3
-FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS, FOLLOW_UP_LAST_SECONDS = 0.25, 0.06, 1.0, 0.15
+FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS, FOLLOW_UP_LAST_SECONDS = 0.25, 0.06, 1.5, 0.1
 FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
@@ -56,15 +56,15 @@ def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], least:
     now = timezone.now()
     at = now + timedelta(seconds=max(least, _pause(endpoint, operations)))
     with connection.cursor() as cursor:
-        cursor.execute(FOLLOW_UP, [at, endpoint.pk, now - timedelta(seconds=2), at])
+        cursor.execute(FOLLOW_UP, [at, at, endpoint.pk, now - timedelta(seconds=2), at])
         is_news = bool(cursor.rowcount)
     if is_news:
         wake("jobs.watch", endpoint.pk, True, countdown=(at - now).total_seconds())
 
 
-# Unless somebody is about to look before that. A look that was due two seconds ago does not come any more.
+# Unless somebody is about to look before that. A look that was due two seconds ago does not come any more. Until then the tick waits.
 FOLLOW_UP = """
-    UPDATE clusters_flinkendpoint SET follow_up_at = %s
+    UPDATE clusters_flinkendpoint SET follow_up_at = %s, look_at = GREATEST(look_at, %s)
     WHERE id = %s AND (follow_up_at IS NULL OR follow_up_at <= %s OR follow_up_at > %s)
 """
 

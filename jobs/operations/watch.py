@@ -74,7 +74,6 @@ class Look:
 
     def __init__(self, endpoint: FlinkEndpoint) -> None:
         self.endpoint = endpoint
-        self.began = time.monotonic()
         self.engine: Engine = endpoint.engine()
         self.causes = Causes(self.engine)
         self.endings: list[Ending] = []
@@ -102,11 +101,13 @@ class Look:
                 operation.snapshot = snapshot  # what is found out about the one is known of the other
 
     def take(self) -> None:
+        asked = time.monotonic()
         try:
             self.sights = self.engine.jobs()
         except EngineError as error:
             self._unreachable(error.summary)
             return
+        took = time.monotonic() - asked
         self._reached()
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
@@ -125,8 +126,8 @@ class Look:
         ended = {one.operation.pk for one in self.endings}
         left = (one for one in self.waiting.values() if one.pk not in ended)
         if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:
-            # No sooner than it takes, so that a Flink that is slow to tell is not asked all the time.
-            follow_up(self.endpoint, soon, least=time.monotonic() - self.began)
+            # No sooner than it took, so that a Flink that is slow to tell is not asked all the time.
+            follow_up(self.endpoint, soon, least=took)
         self._keep_checkpoints()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
