@@ -7,9 +7,10 @@ import pytest
 from django.db import OperationalError, connection, models
 
 from jobs.models import Operation, Run
-from jobs.operations import ending, record
+from jobs.operations import ending, opening, together
 from jobs.operations.book import ENDPOINT, OPERATIONS, RUNS, SNAPSHOTS, WAITING
 from jobs.operations.perform import TO_ASK
+from jobs.operations.run import CLUSTERS
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
@@ -67,7 +68,9 @@ def test_objects_are_those_that_django_makes(console: Console, fake: FakeFlink) 
         (OPERATIONS, {"runs": [run.pk]}),
         (RUNS, {"pks": [run.pk, -5]}),
         (ending.JOBS, {"pks": [console.job.pk]}),
-        (record.JOBS, {"pks": [console.job.pk]}),
+        (opening.LOCKED, {"pks": [console.job.pk]}),
+        (together.PUBLISHED, {"jobs": [console.job.pk]}),
+        (CLUSTERS, {"pks": [console.job.cluster_id]}),
     ):
         assert len(told(prepared, **values)) == 1
     assert told(RUNS, pks=[]) == []

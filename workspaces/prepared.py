@@ -45,12 +45,12 @@ class Prepared:
         params = [values[name] for name in names]
         is_proven = connection.in_atomic_block or connection.health_check_done
         try:
-            return _ask(sql, params)
+            return ask(sql, params)
         except (OperationalError, InterfaceError):
             if is_proven:
                 raise
             connection.close()  # it had died since the last request
-            return _ask(sql, params)
+            return ask(sql, params)
 
     def objects(self, **values: Any) -> list[Any]:
         """Return the objects that the query is about, with those that it brings along, as Django would."""
@@ -105,8 +105,11 @@ class Prepared:
         return next((name for name, example in self.examples.items() if param == example), "")
 
 
-def _ask(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
-    """Ask with the values apart from the SQL, which Django's own cursors do not: only so does a plan serve again."""
+def ask(sql: str, params: list[Any]) -> list[tuple[Any, ...]]:
+    """Ask with the values apart from the SQL, which Django's own cursors do not: only so does a plan serve again.
+
+    The SQL has to return rows.
+    """
     with _cursor() as cursor:
         cursor.execute(sql, params)
         found: list[tuple[Any, ...]] = cursor.fetchall()

@@ -7,7 +7,8 @@ from clusters.engine import Engine, EngineError, NotFound, Refused
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ending import end, end_all, withdrawn
 from jobs.operations.follow import found_elsewhere
-from jobs.operations.record import Event, fail_snapshot, hand_over, is_late, note, problem, problem_of
+from jobs.operations.record import Event, fail_snapshot, is_late, note, problem, problem_of
+from jobs.operations.steps import hand_over
 from jobs.states import Action, Outcome, RunEnd, Step
 
 # Flink has taken it all the same: the event for the record, and a detail.

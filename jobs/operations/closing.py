@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from jobs.models import Job, Problem, Run
 from jobs.operations.back_off import plans, those_broken
-from jobs.operations.ending import true_statuses
+from jobs.operations.ending import show
 from jobs.operations.record import write_rows
 from jobs.states import RunEnd
 
@@ -16,11 +16,6 @@ CLOSED = """
     UPDATE jobs_run SET ended_at = told.at, "end" = told.how, problem_id = told.why
     FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[]) AS told (id, at, how, why)
     WHERE jobs_run.id = told.id
-"""
-SHOWN = """
-    UPDATE jobs_job SET status = told.status, problem_id = told.why, recover_at = told.at, changed_at = statement_timestamp()
-    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[]) AS told (id, status, why, at)
-    WHERE jobs_job.id = told.id
 """
 
 
@@ -55,11 +50,4 @@ def close_all(closings: Sequence[Closing]) -> None:
     )
     runs = [(one.run.pk, now, str(one.end), problems[one.run.job_id]) for one in counting]
     write_rows(CLOSED, runs)
-    statuses = true_statuses(list(told))
-    write_rows(
-        SHOWN,
-        [
-            (pk, str(statuses[pk]), problems[pk], fields.get("recover_at", jobs[pk].recover_at))
-            for pk, fields in told.items()
-        ],
-    )
+    show(told)

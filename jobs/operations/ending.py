@@ -1,21 +1,22 @@
 """The end of operations, one or many in few statements: the first ending counts, and then the job shows what we know of Flink."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import groupby
 from typing import Any, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
 
-from jobs.models import Job, Operation, OperationStep, Problem, Run
+from jobs.models import Job, Operation, Problem, Run
 from jobs.operations.back_off import breaks, came_to_nothing, plan
-from jobs.operations.record import Event, line_of_record, lock_operations, update_jobs, wake, write_rows
+from jobs.operations.record import Event, wake, write_rows
+from jobs.operations.record import told as told_of
+from jobs.operations.steps import lock_jobs_of
 from jobs.states import Outcome, RunEnd, Status, status_after
-from workspaces.prepared import Prepared, among
+from workspaces.prepared import Prepared, among, ask
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,16 +60,13 @@ def end_all(endings: Sequence[Ending], tells_batches: bool = True) -> int:
     if not endings:
         return 0
     with transaction.atomic():
-        jobs, steps = lock_operations([one.operation for one in endings])
-        counting = [one for one in endings if one.operation.pk in steps]
-        if not counting:
-            return 0
-        told = {one.operation.pk: _told(one, jobs[one.operation.job_id]) for one in counting}
-        _end_operations(counting, told)
-        OperationStep.objects.bulk_create(line for one in counting for line in _lines(one))
+        lock_jobs_of([one.operation for one in endings])
+        told = _told(endings)
+        ended = _end_operations(endings, told)
+        counting = [one for one in endings if one.operation.pk in ended]
         _note_starts(counting)
         _close_runs(counting, told)
-        _show(counting, told)
+        show({one.operation.job_id: told[one.operation.pk] for one in counting})
         for batch_id in batches_of(one.operation for one in counting) if tells_batches else ():
             transaction.on_commit(partial(wake, "jobs.advance", batch_id))
     return len(counting)
@@ -78,24 +76,57 @@ def batches_of(operations: Iterable[Operation]) -> set[int]:
     return {one.batch_id for one in operations if one.batch_id}
 
 
-def _told(ending: Ending, job: Job) -> dict[str, Any]:
-    """Return what the job is told with the end: the problem, and when it is run again, if it is."""
-    if breaks(ending.operation, ending.outcome, ending.run_end):
-        return plan(job, ending.problem)
-    return {"problem": ending.problem}
+def _told(endings: Sequence[Ending]) -> dict[int, dict[str, Any]]:
+    """Return what the job of each operation is told with its end: the problem, and when it is run again, if it is."""
+    told: dict[int, dict[str, Any]] = {one.operation.pk: {"problem": one.problem} for one in endings}
+    broken = [one for one in endings if breaks(one.operation, one.outcome, one.run_end)]
+    still_open = {"operations__in": [one.operation.pk for one in broken], "operations__ended_at": None}
+    jobs = {job.pk: job for job in Job.objects.filter(**still_open)} if broken else {}
+    for one in broken:
+        if job := jobs.get(one.operation.job_id):
+            told[one.operation.pk] = plan(job, one.problem)
+    return told
 
 
-def _lines(ending: Ending) -> list[OperationStep]:
-    before = [line_of_record(ending.operation, ending.event, ending.detail)] if ending.event else []
-    return [*before, line_of_record(ending.operation, Event.ENDED, str(ending.outcome))]
+ENDED = """
+    WITH told AS (
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[])
+            AS told (id, outcome, problem_id, event, detail)
+    ), ended AS (
+        UPDATE jobs_operation AS operation
+        SET ended_at = %s, outcome = told.outcome, problem_id = told.problem_id, look_at = NULL
+        FROM told WHERE operation.id = told.id AND operation.ended_at IS NULL
+        RETURNING operation.id, operation.step, told.outcome, told.event, told.detail
+    ), noted AS (
+        INSERT INTO jobs_operationstep (operation_id, at, step, event, detail)
+        SELECT id, %s, step, event, detail FROM (
+            SELECT id, step, event, detail, 1 AS place FROM ended WHERE event <> ''
+            UNION ALL SELECT id, step, %s, outcome, 2 FROM ended
+        ) AS lines ORDER BY id, place
+    )
+    SELECT id FROM ended
+"""
 
 
-def _end_operations(endings: Sequence[Ending], told: dict[int, dict[str, Any]]) -> None:
-    for outcome, problem, some in _alike(endings, told, lambda one: one.outcome):
-        ids = [one.operation.pk for one in some]
-        Operation.objects.filter(pk__in=ids, ended_at=None).update(
-            ended_at=timezone.now(), outcome=outcome, problem=problem, look_at=None
+def _end_operations(endings: Sequence[Ending], told: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """End those that have not ended yet, with their lines of the record; return which."""
+    now = timezone.now()
+    rows = [
+        (
+            one.operation.pk,
+            str(one.outcome),
+            _key(told[one.operation.pk]["problem"]),
+            str(one.event or ""),
+            told_of(one.operation, one.event, one.detail) if one.event else "",
         )
+        for one in endings
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return {pk for (pk,) in ask(ENDED, [*columns, now, now, str(Event.ENDED)])}
+
+
+def _key(problem: Problem | None) -> int | None:
+    return problem.pk if problem else None
 
 
 STARTED = """
@@ -110,50 +141,49 @@ def _note_starts(endings: Sequence[Ending]) -> None:
         write_rows(STARTED, started)
 
 
-def _close_runs(endings: Sequence[Ending], told: dict[int, dict[str, Any]]) -> None:
-    closing = [one for one in endings if one.run_end and one.operation.run_id]
-    for run_end, problem, some in _alike(closing, told, lambda one: one.run_end):
-        close_runs([one.operation.run_id for one in some if one.operation.run_id], run_end, problem)
-
-
-def _alike(endings: Sequence[Ending], told: dict[int, dict[str, Any]], how: Any) -> list[tuple[Any, Any, list[Ending]]]:
-    """Return endings in groups that are written in the same way: (how, problem, those)."""
-
-    def key(one: Ending) -> tuple[str, int]:
-        problem = told[one.operation.pk]["problem"]
-        return str(how(one)), problem.pk if problem else 0
-
-    groups = [list(some) for _key, some in groupby(sorted(endings, key=key), key)]
-    return [(how(some[0]), told[some[0].operation.pk]["problem"], some) for some in groups]
-
-
-def _show(endings: Sequence[Ending], told: dict[int, dict[str, Any]]) -> None:
-    """Let each job show its true state; those that show the same by one statement."""
-    statuses = true_statuses([one.operation.job_id for one in endings])
-    shown: dict[tuple[Any, ...], tuple[list[int], dict[str, Any]]] = {}
+def _close_runs(endings: Sequence[Ending], told: Mapping[int, Mapping[str, Any]]) -> None:
+    closing: dict[tuple[RunEnd, int | None], list[int]] = {}
     for one in endings:
-        fields = {"action": "", "step": "", "status": statuses[one.operation.job_id], **told[one.operation.pk]}
-        shown.setdefault(tuple(fields.items()), ([], fields))[0].append(one.operation.job_id)
-    for ids, fields in shown.values():
-        update_jobs(ids, **fields)
+        if one.run_end and one.operation.run_id:
+            how = one.run_end, _key(told[one.operation.pk]["problem"])
+            closing.setdefault(how, []).append(one.operation.run_id)
+    for (run_end, problem), runs in closing.items():
+        close_runs(runs, run_end, problem)
 
 
-def close_run(run_id: int, end: RunEnd, problem: Problem | None = None) -> bool:
-    """Write down how a run ended; False when that was already known."""
-    return bool(close_runs([run_id], end, problem))
+SHOWN = """
+    UPDATE jobs_job
+    SET action = '', step = '', status = told.status, problem_id = told.problem_id, recover_at = told.recover_at,
+        changed_at = statement_timestamp()
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[]) AS told (id, status, problem_id, recover_at)
+    WHERE jobs_job.id = told.id
+"""
 
 
-def close_runs(ids: Collection[int], end: RunEnd, problem: Problem | None = None) -> int:
+def show(told: Mapping[int, Mapping[str, Any]]) -> None:
+    """Let jobs without an open operation show their true state, and what they are told (job id -> fields). Hold their rows."""
+    rows = [
+        (
+            job.pk,
+            str(_status(job, job.current_run)),
+            _key(told[job.pk]["problem"]),
+            told[job.pk].get("recover_at", job.recover_at),
+        )
+        for job in JOBS.objects(pks=list(told))
+    ]
+    if rows:
+        write_rows(SHOWN, rows)
+
+
+def close_runs(ids: Collection[int], end: RunEnd, problem: int | None) -> int:
+    """Write down how runs ended, where that was not known already."""
     return Run.objects.filter(pk__in=ids, ended_at=None).update(ended_at=timezone.now(), end=end, problem=problem)
 
 
 def true_status(job_id: int) -> Status:
     """Return the status of a job without an open operation: what we last knew of it on Flink."""
-    return true_statuses([job_id])[job_id]
-
-
-def true_statuses(job_ids: Collection[int]) -> dict[int, Status]:
-    return {job.pk: _status(job, job.current_run) for job in JOBS.objects(pks=list(job_ids))}
+    (job,) = JOBS.objects(pks=[job_id])
+    return _status(job, job.current_run)
 
 
 JOBS = Prepared(
@@ -177,6 +207,6 @@ def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:
         if all_of_them:
             do(all_of_them)
     except Exception:
-        log.exception("Could not end %d together, the first of them %r", len(all_of_them), all_of_them[0])
+        log.exception("Could not settle %d together, the first of them %r", len(all_of_them), all_of_them[0])
         for one in all_of_them if len(all_of_them) > 1 else []:
             together(do, [one])

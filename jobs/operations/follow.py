@@ -19,8 +19,10 @@ from clusters.engine import (
 from jobs.models import Operation, Snapshot
 from jobs.operations.at_once import while_answered
 from jobs.operations.disk import find_on_disk, size_on_disk
-from jobs.operations.record import Event, complete_snapshot, fail_snapshot, move, problem, waited_seconds
+from jobs.operations.record import Event, complete_snapshot, fail_snapshot, problem, waited_seconds
+from jobs.operations.steps import move
 from jobs.states import Action, Step
+from workspaces.prepared import ask
 
 # A stop ends its job, which shows in the look: until then it is asked how its snapshot stands only now and then.
 STOPS_SHOW_WITHIN_SECONDS = 1.0
@@ -53,6 +55,31 @@ def ask_triggers(snapshots: Sequence[Snapshot], engine: Engine) -> Answers:
     return dict(zip((one.trigger_id for one in snapshots), while_answered(asked), strict=True))
 
 
+# What is known already stays.
+COMPLETED = """
+    UPDATE jobs_snapshot SET state = %s, location = told.location, size_bytes = told.size, ended_at = %s
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS told (id, location, size)
+    WHERE jobs_snapshot.id = told.id AND state = %s
+    RETURNING jobs_snapshot.id, told.location, told.size
+"""
+
+
+def complete_all(snapshots: Sequence[Snapshot], answers: Answers) -> None:
+    """Write down where those lie whose triggers tell it (G3), and tell it the objects; the others are left to be followed."""
+    told = [(one, answers[one.trigger_id]) for one in snapshots]
+    there = [(one, found.location) for one, found in told if isinstance(found, SavepointSight) and found.location]
+    if not there:
+        return
+    rows = [(one.pk, location, size_on_disk(location)) for one, location in there]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    completed, now = str(Snapshot.State.COMPLETED), timezone.now()
+    written = ask(COMPLETED, [completed, now, *columns, str(Snapshot.State.CREATING)])
+    by_key = {one.pk: one for one, _location in there}
+    for pk, location, size in written:
+        one = by_key[pk]
+        one.state, one.location, one.size_bytes, one.ended_at = Snapshot.State.COMPLETED, location, size, now
+
+
 def follow(
     snapshot: Snapshot,
     engine: Engine,
@@ -66,6 +93,8 @@ def follow(
     `operation` is the one that waits for it, if any; `sight` the job as Flink shows it; `is_gone`: it won't come back.
     """
     found = answers[snapshot.trigger_id]
+    if snapshot.state != Snapshot.State.CREATING:
+        return
     if isinstance(found, NotFound):
         _trigger_forgotten(snapshot, engine, sight, operation, is_gone)
         return

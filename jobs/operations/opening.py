@@ -10,10 +10,11 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from jobs.masking import mask
-from jobs.models import Batch, Job, Operation, OperationStep
-from jobs.operations.record import Event, deadline, line_of_record, soon, update_jobs, wake
+from jobs.models import Batch, Job, Operation
+from jobs.operations.record import Event, deadline, soon, wake
 from jobs.states import TABLE, Action, Outcome, Step
 from workspaces.models import Visitor
+from workspaces.prepared import Prepared, among, ask
 from workspaces.refusal import Refusal
 
 # So many operations are handed to a worker at a time; of those that Flink does at once, more.
@@ -25,16 +26,21 @@ def lock_job(job: Job, action: Action) -> Job:
     return allowed(lock_jobs([job.pk]).get(job.pk), action)
 
 
-def lock_jobs(ids: Collection[int]) -> dict[int, Job]:
-    """Return id -> job, as they are now, locked until the transaction ends, of those that are not deleted."""
-    found = (
+# All who lock many take them in this order, or they wait for each other.
+LOCKED = Prepared(
+    lambda pks: (
         Job.objects.select_for_update(of=("self",))
         .select_related("cluster", "endpoint", "workspace", "current_run")
-        .filter(pk__in=ids, deleted_at=None)
-        # All who lock many take them in this order, or they wait for each other.
+        .filter(among("jobs_job.id", pks), deleted_at=None)
         .order_by("pk")
-    )
-    return {job.pk: job for job in found}
+    ),
+    pks=[-1],
+)
+
+
+def lock_jobs(ids: Collection[int]) -> dict[int, Job]:
+    """Return id -> job, as they are now, locked until the transaction ends, of those that are not deleted."""
+    return {job.pk: job for job in LOCKED.objects(pks=list(ids))}
 
 
 def allowed(now: Job | None, action: Action) -> Job:
@@ -57,6 +63,22 @@ def sort_out(ids: Collection[int], action: Action) -> tuple[list[Job], dict[int,
     return jobs, refusals
 
 
+# On its job an operation shows its run, the last one if it is new.
+OPENED = """
+    WITH told AS (
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::integer[]) AS told (id, job_id, run_id, number)
+    ), noted AS (
+        INSERT INTO jobs_operationstep (operation_id, at, step, event, detail) SELECT id, %s, %s, %s, '' FROM told
+    )
+    UPDATE jobs_job AS job
+    SET action = %s, step = %s, status = COALESCE(NULLIF(%s, ''), status), problem_id = NULL, recover_at = NULL,
+        current_run_id = COALESCE(told.run_id, current_run_id), last_run_number = GREATEST(last_run_number, told.number),
+        changed_at = statement_timestamp()
+    FROM told WHERE job.id = told.job_id
+    RETURNING job.id
+"""
+
+
 def open_operations(
     jobs: Sequence[Job],
     action: Action,
@@ -74,10 +96,12 @@ def open_operations(
     asked = {"action": action, "requested_by_id": user.pk if user else None, "step": step, "batch": batch,
              "deadline_at": deadline(step), "look_at": soon()}  # fmt: skip
     opened = Operation.objects.bulk_create(Operation(job=job, **asked, **fields_of(job)) for job in jobs)
-    OperationStep.objects.bulk_create(line_of_record(one, Event.REQUESTED) for one in opened)
+    rows = [
+        (one.pk, one.job_id, one.run.pk, one.run.number) if one.run else (one.pk, one.job_id, None, 0) for one in opened
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
     begins = TABLE[action].begins
-    shown = {"action": action, "step": step, "problem": None} | ({"status": begins} if begins else {})
-    update_jobs([job.pk for job in jobs], recover_at=None, **shown)
+    ask(OPENED, [*columns, timezone.now(), str(step), str(Event.REQUESTED), str(action), str(step), str(begins or "")])
     together = (
         QUICK_TOGETHER if action == Action.STOP and not any(one.snapshot_id for one in opened) else ASKED_TOGETHER
     )

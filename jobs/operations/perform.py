@@ -6,19 +6,20 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
-from django.db import transaction
 from django.utils import timezone
 
 from clusters.engine import Engine, EngineError, Unreachable
 from jobs.log_records import subject
-from jobs.models import Operation, OperationStep, Run, Snapshot
+from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
 from jobs.operations.at_once import in_waves
 from jobs.operations.ending import batches_of
-from jobs.operations.record import OPERATION_LOCK, Event, alone_with, hand_over_all, line_of_record, look_again
+from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again, told
+from jobs.operations.steps import hand_over_all
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
 from workspaces.prepared import Prepared, among
+from workspaces.prepared import ask as ask_database
 
 log = logging.getLogger(__name__)
 
@@ -99,26 +100,44 @@ def _taken_care_of(operation: Operation) -> Iterator[None]:
             log.exception("Could not carry on %s", operation)
 
 
-@transaction.atomic
+# Whoever asks for the first time: of a run or a snapshot that nobody has asked for before.
+ASKED = """
+    WITH told AS (
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
+            AS told (id, step, detail, run_id, snapshot_id)
+    ), runs AS (
+        SELECT id FROM jobs_run
+        WHERE id IN (SELECT run_id FROM told) AND submitted_at IS NULL ORDER BY id FOR NO KEY UPDATE
+    ), snapshots AS (
+        SELECT id FROM jobs_snapshot
+        WHERE id IN (SELECT snapshot_id FROM told) AND asked_at IS NULL ORDER BY id FOR NO KEY UPDATE
+    ), submitted AS (
+        UPDATE jobs_run SET submitted_at = %s FROM runs WHERE jobs_run.id = runs.id
+    ), asked AS (
+        UPDATE jobs_snapshot SET asked_at = %s FROM snapshots WHERE jobs_snapshot.id = snapshots.id
+    ), noted AS (
+        INSERT INTO jobs_operationstep (operation_id, at, step, event, detail)
+        SELECT id, %s, step, %s, detail FROM told
+    )
+    SELECT id FROM told WHERE run_id IN (SELECT id FROM runs) OR snapshot_id IN (SELECT id FROM snapshots)
+"""
+
+
 def _write_down(asks: Collection[Ask]) -> set[int]:
     """Write down what is about to be asked: from here on Flink may know our ids. Return who has never asked before."""
     now = timezone.now()
-    runs = [one.operation.run_id for one in asks if one.operation.run_id and one.then == Step.STARTING]
-    never = Run.objects.select_for_update(no_key=True).filter(pk__in=runs, submitted_at=None)
-    new_runs = set(never.order_by("pk").values_list("pk", flat=True)) if runs else set()
-    Run.objects.filter(pk__in=new_runs).update(submitted_at=now)
-    snapshots = [
-        one.operation.snapshot_id for one in asks if one.operation.snapshot_id and one.then == Step.SNAPSHOTTING
-    ]
-    unasked = Snapshot.objects.select_for_update(no_key=True).filter(pk__in=snapshots, asked_at=None)
-    new_snapshots = set(unasked.order_by("pk").values_list("pk", flat=True)) if snapshots else set()
-    Snapshot.objects.filter(pk__in=new_snapshots).update(asked_at=now)
-    OperationStep.objects.bulk_create(line_of_record(one.operation, Event.ASKED, one.detail) for one in asks)
-    return {
-        one.operation.pk
+    rows = [
+        (
+            one.operation.pk,
+            str(one.operation.step),
+            told(one.operation, Event.ASKED, one.detail),
+            one.operation.run_id if one.then == Step.STARTING else None,
+            one.operation.snapshot_id if one.then == Step.SNAPSHOTTING else None,
+        )
         for one in asks
-        if one.operation.run_id in new_runs or one.operation.snapshot_id in new_snapshots
-    }
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return {pk for (pk,) in ask_database(ASKED, [*columns, now, now, now, str(Event.ASKED)])}
 
 
 def _take_back(one: Ask) -> None:

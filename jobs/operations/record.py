@@ -4,15 +4,14 @@ Whoever holds several rows locks them in this order: job, cluster, operation, ru
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -24,8 +23,8 @@ from jobs.advice import line_of, recognize
 from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
-from jobs.states import WATCHED_STEPS, Step
-from workspaces.prepared import Prepared, among
+from jobs.states import Step
+from workspaces.prepared import Prepared
 
 log = logging.getLogger(__name__)
 Event = OperationStep.Event
@@ -118,83 +117,6 @@ def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
                 cursor.execute("SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS key", [mine])
 
 
-JOBS = Prepared(
-    lambda pks: Job.objects.select_for_update(no_key=True).filter(among("jobs_job.id", pks)).order_by("pk"), pks=[-1]
-)
-STEPS = Prepared(
-    lambda pks: (
-        Operation.objects.select_for_update(no_key=True)
-        .filter(among("jobs_operation.id", pks), ended_at=None)
-        .order_by("pk")
-        .values_list("pk", "step")
-    ),
-    pks=[-1],
-)
-
-
-def lock_operations(operations: Collection[Operation]) -> tuple[dict[int, Job], dict[int, str]]:
-    """Return the jobs of these operations (id -> job), and the steps of those that are open (id -> step); all stay locked.
-
-    Rows that name them may be inserted meanwhile.
-    """
-    found = {job.pk: job for job in JOBS.objects(pks=[one.job_id for one in operations])}
-    return found, dict(STEPS.rows(pks=[one.pk for one in operations]))
-
-
-def move(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> bool:
-    """Take the operation from the step it was read in to `step`; False when it isn't there any more."""
-    return bool(move_all([operation], step, event, detail))
-
-
-def move_all(
-    operations: Sequence[Operation],
-    step: Step,
-    event: Event | None = None,
-    detail: str = "",
-    known: Callable[[], object] = lambda: None,
-) -> int:
-    """Take operations from the steps they were read in to `step`; return how many were still there.
-
-    `known` writes down, at the same moment, what is known of all of them.
-    """
-    with transaction.atomic():
-        _jobs, steps = lock_operations(operations)
-        known()
-        moved = [one for one in operations if steps.get(one.pk) == one.step]
-        if not moved:
-            return 0
-        Operation.objects.filter(pk__in=[one.pk for one in moved]).update(
-            step=step, deadline_at=deadline(step), look_at=timezone.now(), attempts=0
-        )
-        for one in moved:
-            one.step = step
-        if event:
-            OperationStep.objects.bulk_create(line_of_record(one, event, detail) for one in moved)
-        update_jobs([one.job_id for one in moved], step=step)
-    if step not in WATCHED_STEPS:
-        for one in moved:
-            transaction.on_commit(partial(wake, "jobs.perform", one.pk))
-    return len(moved)
-
-
-def hand_over(operation: Operation, step: Step, event: Event | None = None, detail: str = "") -> None:
-    """Take the operation to a step that the watcher judges, and let him look in a moment."""
-    hand_over_all([operation], step, event, detail)
-
-
-def hand_over_all(
-    operations: Sequence[Operation],
-    step: Step,
-    event: Event | None = None,
-    detail: str = "",
-    known: Callable[[], object] = lambda: None,
-) -> None:
-    """Take operations on one endpoint to a step that the watcher judges, and let him look in a moment."""
-    assert operations[0].run is not None, "what Flink was asked for has a run"
-    if move_all(operations, step, event, detail, known):
-        follow_up(operations[0].run.endpoint, operations)
-
-
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:
     """Leave the operation where it is and come back: after `seconds`, else with growing distance up to 10 s."""
     pause = seconds if seconds is not None else min(10.0, 0.5 * 2 ** min(operation.attempts, 5))
@@ -214,9 +136,14 @@ def note(operation: Operation, event: Event, detail: str = "") -> None:
 
 def line_of_record(operation: Operation, event: Event, detail: str = "") -> OperationStep:
     """Return a line of the record, without the secrets that Flink's words may repeat."""
+    return OperationStep(operation=operation, step=operation.step, event=event, detail=told(operation, event, detail))
+
+
+def told(operation: Operation, event: Event, detail: str) -> str:
+    """Return what the record may tell of an event."""
     if detail and operation.run and event not in TOLD_BY_US:
-        detail = mask(detail, secret_values(operation.run.version))
-    return OperationStep(operation=operation, step=operation.step, event=event, detail=detail)
+        return mask(detail, secret_values(operation.run.version))
+    return detail
 
 
 def write_rows(sql: str, rows: Sequence[tuple[object, ...]]) -> None:

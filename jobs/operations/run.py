@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery, Sum
+from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, ClusterBinding
 from jobs.models import Batch, Job, Operation, Run, Snapshot, Version
 from jobs.operations.opening import only, open_operations, sort_out
-from jobs.operations.record import update_jobs
 from jobs.operations.restore import refuse_if_gone
 from jobs.states import Action, Step
 from workspaces.models import Visitor
+from workspaces.prepared import Prepared, among
 from workspaces.refusal import Refusal
 
 
@@ -59,7 +59,7 @@ class Start:
     attempt: int = 0
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def open_runs(
     user: Visitor | None, starts: Sequence[Start], batch: Batch | None = None
 ) -> dict[int, Operation | Refusal]:
@@ -75,8 +75,6 @@ def open_runs(
             refusals[job.pk] = refusal
     fit = [job for job in jobs if job.pk in runs]
     Run.objects.bulk_create(runs.values())
-    new = Run.objects.filter(pk__in=[run.pk for run in runs.values()], job=OuterRef("pk"))
-    update_jobs(list(runs), current_run=Subquery(new.values("pk")[:1]), last_run_number=F("last_run_number") + 1)
     opened = open_operations(
         fit, Action.RUN, user, Step.SUBMITTING, batch, lambda job: _as_asked(start_of[job.pk], runs[job.pk])
     )
@@ -96,16 +94,36 @@ class NotEnoughCu(Refusal):
     """Say that a run does not fit on its cluster now."""
 
 
+CLUSTERS = Prepared(
+    lambda pks: Cluster.objects.select_for_update().filter(among("clusters_cluster.id", pks)).order_by("pk"), pks=[-1]
+)
+BOUND = Prepared(
+    lambda pks: (
+        ClusterBinding.objects.filter(among("clusters_clusterbinding.cluster_id", pks))
+        .order_by()
+        .values_list("cluster", "workspace")
+    ),
+    pks=[-1],
+)
+IN_USE = Prepared(
+    lambda pks: (
+        Run.objects.filter(among("clusters_flinkendpoint.cluster_id", pks), ended_at=None)
+        .order_by()
+        .values_list("endpoint__cluster")
+        .annotate(Sum("cu"))
+    ),
+    pks=[-1],
+)
+
+
 class Ground:
     """What decides whether runs fit: clusters and snapshots, locked, and the CU in use, counted up by what fits."""
 
     def __init__(self, jobs: Sequence[Job], starts: Sequence[Start]) -> None:
-        clusters = Cluster.objects.select_for_update().filter(pk__in={job.cluster_id for job in jobs})
-        self.clusters = {one.pk: one for one in clusters.order_by("pk")} if jobs else {}
-        bound = ClusterBinding.objects.filter(cluster__in=self.clusters)
-        self.bound = set(bound.values_list("cluster", "workspace")) if jobs else set()
-        in_use = Run.objects.filter(endpoint__cluster__in=self.clusters, ended_at=None).values("endpoint__cluster")
-        used = dict(in_use.annotate(used=Sum("cu")).values_list("endpoint__cluster", "used")) if jobs else {}
+        pks = list({job.cluster_id for job in jobs})
+        self.clusters = {one.pk: one for one in CLUSTERS.objects(pks=pks)} if jobs else {}
+        self.bound = set(BOUND.rows(pks=pks)) if jobs else set()
+        used = dict(IN_USE.rows(pks=pks)) if jobs else {}
         self.used = {pk: used.get(pk) or Decimal(0) for pk in self.clusters}
         # Held until a run names it: from then on it stays where it is.
         named = [one.snapshot.pk for one in starts if one.snapshot]

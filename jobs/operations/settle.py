@@ -14,7 +14,8 @@ from jobs.advice import recognize
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations.causes import Causes
 from jobs.operations.ending import Ending, withdrawn
-from jobs.operations.record import Event, is_late, move, note, problem, update_job, waited_seconds
+from jobs.operations.record import Event, is_late, note, problem, update_job, waited_seconds
+from jobs.operations.steps import move
 from jobs.states import Action, Outcome, RunEnd, Step
 
 # A cancellation that was accepted is repeated when the job shows nothing of it for so long.

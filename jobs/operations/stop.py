@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Batch, Job, Operation, Snapshot
 from jobs.operations.opening import lock_job, only, open_operations, record_done, sort_out
-from jobs.operations.record import Event, move
+from jobs.operations.record import Event
+from jobs.operations.steps import move
 from jobs.states import Action, Outcome, RunEnd, Step
 from workspaces.models import Visitor
 from workspaces.refusal import Refusal
@@ -23,7 +24,7 @@ def stop(user: Visitor, job: Job, with_snapshot: bool, pause: bool = False) -> O
     return only(stop_many(user, [job.pk], with_snapshot, pause))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def stop_many(
     user: Visitor, job_ids: Collection[int], with_snapshot: bool, pause: bool = False, batch: Batch | None = None
 ) -> dict[int, Operation | Refusal]:
@@ -53,7 +54,7 @@ def snapshot(user: Visitor, job: Job, description: str) -> Operation:
     return only(snapshot_many(user, [job.pk], description))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def snapshot_many(
     user: Visitor, job_ids: Collection[int], description: str, batch: Batch | None = None
 ) -> dict[int, Operation | Refusal]:

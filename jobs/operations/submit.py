@@ -10,13 +10,13 @@ from jobs.operations.ending import end
 from jobs.operations.options import flink_options
 from jobs.operations.record import (
     Event,
-    hand_over_all,
     is_late,
     look_again,
     note,
     problem,
     problem_of,
 )
+from jobs.operations.steps import hand_over_all
 from jobs.sql import ScriptError
 from jobs.states import Outcome, RunEnd, Step
 from jobs.variables import Values, options_of, statements_of

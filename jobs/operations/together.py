@@ -22,6 +22,7 @@ from jobs.operations.restore import best, refuse_if_gone
 from jobs.operations.run import Start, open_runs
 from jobs.operations.stop import snapshot_many, stop_many
 from jobs.states import Action
+from workspaces.prepared import Prepared, among
 from workspaces.refusal import Refusal
 
 log = logging.getLogger(__name__)
@@ -74,8 +75,17 @@ def _begin(batch: Batch, items: Sequence[int], starts: Starts) -> None:
 
 def _claim(items: Collection[int]) -> dict[int, int]:
     """Return job id -> item id, locked, of those that still wait. Who is cancelling them right now keeps them."""
-    waiting = BatchItem.objects.select_for_update(skip_locked=True).filter(pk__in=items, state=State.WAITING)
-    return dict(waiting.values_list("job", "pk"))
+    return dict(CLAIMED.rows(pks=list(items)))
+
+
+CLAIMED = Prepared(
+    lambda pks: (
+        BatchItem.objects.select_for_update(skip_locked=True)
+        .filter(among("jobs_batchitem.id", pks), state=State.WAITING)
+        .values_list("job", "pk")
+    ),
+    pks=[-1],
+)
 
 
 def _copy(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
@@ -87,6 +97,8 @@ def _copy(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, O
 
 def look_at_starts(batch: Batch, items: Collection[int]) -> Starts:
     """Find out, before anything is locked, from where each run begins: a look at the disk takes its time."""
+    if batch.params.get("start") == "none":
+        return {}
     waiting = BatchItem.objects.filter(pk__in=items, state=State.WAITING)
     if batch.params.get("start") == "latest":
         # The latest snapshot where there is one; a job that never had one starts without state.
@@ -110,9 +122,20 @@ def _unless_gone(snapshot: Snapshot) -> Snapshot | Refusal:
     return snapshot
 
 
+# The newest version of each of these jobs.
+PUBLISHED = Prepared(
+    lambda jobs: (
+        Version.objects.filter(among("jobs_version.job_id", jobs))
+        .order_by("job_id", "-number")
+        .distinct("job_id")
+        .defer("sql", "properties")
+    ),
+    jobs=[-1],
+)
+
+
 def _run(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, Outcome]:
-    published = Version.objects.filter(job__in=jobs).order_by("job_id", "-number").distinct("job_id")
-    versions = {one.job_id: one for one in published.defer("sql", "properties")}
+    versions = {one.job_id: one for one in PUBLISHED.objects(jobs=list(jobs))}
     refused: dict[int, Outcome] = {}
     possible = []
     for job in jobs:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -17,8 +16,9 @@ from jobs.operations.book import Entry
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
-from jobs.operations.record import note, problem, update_job
+from jobs.operations.record import note, problem, update_job, write_rows
 from jobs.states import RunEnd, Status
+from workspaces.prepared import ask
 
 
 def patience_with(endpoint: FlinkEndpoint) -> timedelta:
@@ -28,18 +28,33 @@ def patience_with(endpoint: FlinkEndpoint) -> timedelta:
 
 
 def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
-    """Keep what Flink shows of these runs, where it is new; by one statement for all of which it shows the same."""
-    news: dict[tuple[Any, ...], list[int]] = {}
+    """Keep what Flink shows of these runs, where it is new."""
+    news = []
     now = timezone.now()
     for entry in book:
         seen = _as_seen(entry, sights.get(entry.flink_job_id), now)
         if seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
-            news.setdefault(seen, []).append(entry.pk)
-    for seen, changed in news.items():
-        values = dict(zip(("flink_state", "tasks_up", "tasks_total", "missing_since"), seen, strict=True))
-        Run.objects.filter(pk__in=changed, ended_at=None).update(**values)
+            news.append((entry.pk, *seen))
     if news:
-        Job.objects.filter(runs__in=list(chain(*news.values()))).update(changed_at=Now())
+        write_rows(SEEN, news)
+        ask(TOUCHED, [[pk for pk, *_seen in news]])
+
+
+SEEN = """
+    UPDATE jobs_run
+    SET flink_state = told.state, tasks_up = told.up, tasks_total = told.total, missing_since = told.missing_since
+    FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::timestamptz[])
+        AS told (id, state, up, total, missing_since)
+    WHERE jobs_run.id = told.id AND ended_at IS NULL
+"""
+# The jobs of these runs, locked in the order in which all lock them.
+TOUCHED = """
+    WITH theirs AS (
+        SELECT id FROM jobs_job WHERE id IN (SELECT job_id FROM jobs_run WHERE id = ANY(%s::bigint[]))
+        ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE jobs_job SET changed_at = statement_timestamp() FROM theirs WHERE jobs_job.id = theirs.id RETURNING jobs_job.id
+"""
 
 
 def _as_seen(entry: Entry, sight: JobSight | None, now: datetime) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from jobs.operations.book import ENDPOINT, OPERATIONS, OVERDUE, RUNS, SNAPSHOTS,
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, batches_of, end_all, together
-from jobs.operations.follow import Answers, ask_triggers, follow, is_to_be_asked
+from jobs.operations.follow import Answers, ask_triggers, complete_all, follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
@@ -144,6 +144,7 @@ class Look:
         watched = {entry.pk for entry in self.book}
         due += [one for one in chain(*self.snapshots.values()) if one.run_id not in watched]
         self.answers = ask_triggers(due, self.engine)
+        together(partial(complete_all, answers=self.answers), due)
 
     def _to_be_followed(self, run: Run) -> list[Snapshot]:
         operation = self.operations.get(run.pk)
