@@ -46,7 +46,8 @@ def _knows_all(request: HttpRequest, serial: str) -> bool:
     ):
         if data is None or newest is None:
             return False
-        session = SessionStore(key)
+        # If more is to be done, it is done with this one.
+        request.session = session = SessionStore(key)
         session.take(fields, data)
         owner = proven_owner(session)
         is_as_guessed = owner is not None and is_super_admin(owner) == sees_all

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth import middleware
 from django.contrib.auth.models import User
+from django.contrib.sessions import middleware as sessions
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.core.cache.backends.locmem import LocMemCache
@@ -55,8 +58,14 @@ class SessionStore(DatabaseStore):
     def take(self, fields: Sequence[Any], data: str) -> dict[str, Any]:
         """Take what the database has of the session and of the user who was guessed."""
         self.owner = User.from_db("default", OF_A_USER, fields)
-        self._session_cache = dict(self.decode(data))
+        self._session_cache = deepcopy(_decoded(data))
         return self._session_cache
+
+
+@lru_cache(maxsize=1000)
+def _decoded(data: str) -> dict[str, Any]:
+    """Return what a session holds, its signature proven; most requests come with a session that has not changed."""
+    return dict(SessionStore().decode(data))
 
 
 def is_ours(key: Any) -> bool:
@@ -68,6 +77,14 @@ def guess_of(key: str | None) -> tuple[int, bool] | None:
     """Return the primary key of the user whose session it was when last seen here, and whether he is a super admin."""
     guess: tuple[int, bool] | None = _guesses.get(key) if is_ours(key) else None
     return guess
+
+
+class SessionMiddleware(sessions.SessionMiddleware):
+    """Django's, which fetches no session that somebody before it has fetched for this request."""
+
+    def process_request(self, request: Any) -> None:
+        if not hasattr(request, "session"):
+            super().process_request(request)
 
 
 class AuthenticationMiddleware(middleware.AuthenticationMiddleware):

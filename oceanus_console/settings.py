@@ -43,10 +43,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "api.gate.Gate",
     "django.middleware.security.SecurityMiddleware",
+    "oceanus_console.quiet.Quiet",  # what it answers has no content that a policy could be about
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "oceanus_console.quiet.Quiet",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "oceanus_console.sessions.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
