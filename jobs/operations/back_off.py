@@ -94,10 +94,8 @@ def _is_broken(run: Run, end: RunEnd, last: Operation | None, is_automatic: bool
     return end in BROKEN and run.started_at is not None
 
 
-def came_to_nothing(run: Run) -> bool:
-    """Tell whether the console began `run` to mend the job, and failed."""
-    begun = Operation.objects.filter(run=run, action=Action.RUN, params__automatic=True)
-    return (
-        run.end not in (RunEnd.STOPPED, RunEnd.PAUSED, RunEnd.FINISHED)
-        and begun.filter(outcome=Outcome.FAILED).exists()
-    )
+def came_to_nothing(runs: Collection[Run]) -> set[int]:
+    """Return which of these runs (ids) the console began to mend their jobs, and failed."""
+    likely = [run.pk for run in runs if run.end not in (RunEnd.STOPPED, RunEnd.PAUSED, RunEnd.FINISHED)]
+    begun = Operation.objects.filter(run__in=likely, action=Action.RUN, params__automatic=True)
+    return set(begun.filter(outcome=Outcome.FAILED).values_list("run", flat=True)) if likely else set()

@@ -163,13 +163,8 @@ SHOWN = """
 def show(told: Mapping[int, Mapping[str, Any]]) -> None:
     """Let jobs without an open operation show their true state, and what they are told (job id -> fields). Hold their rows."""
     rows = [
-        (
-            job.pk,
-            str(_status(job, job.current_run)),
-            _key(told[job.pk]["problem"]),
-            told[job.pk].get("recover_at", job.recover_at),
-        )
-        for job in JOBS.objects(pks=list(told))
+        (job.pk, str(status), _key(told[job.pk]["problem"]), told[job.pk].get("recover_at", job.recover_at))
+        for job, status in _true_statuses(told)
     ]
     if rows:
         write_rows(SHOWN, rows)
@@ -182,8 +177,8 @@ def close_runs(ids: Collection[int], end: RunEnd, problem: int | None) -> int:
 
 def true_status(job_id: int) -> Status:
     """Return the status of a job without an open operation: what we last knew of it on Flink."""
-    (job,) = JOBS.objects(pks=[job_id])
-    return _status(job, job.current_run)
+    ((_job, status),) = _true_statuses([job_id])
+    return status
 
 
 JOBS = Prepared(
@@ -191,14 +186,21 @@ JOBS = Prepared(
 )
 
 
+def _true_statuses(job_ids: Collection[int]) -> list[tuple[Job, Status]]:
+    found = [(job, _status(job, job.current_run)) for job in JOBS.objects(pks=list(job_ids))]
+    # An automatic run that came to nothing leaves the job as broken as it was.
+    in_vain = came_to_nothing(
+        [job.current_run for job, status in found if status == Status.STOPPED and job.current_run]
+    )
+    return [(job, Status.FAILED if job.current_run_id in in_vain else status) for job, status in found]
+
+
 def _status(job: Job, run: Run | None) -> Status:
     if run is None:
         return Status.STOPPED if job.last_version_number else Status(job.status)
     # A run that Flink has never confirmed isn't shown as running; it stays open until we know (G2).
     while_open = Status.RUNNING if run.flink_state else Status.STOPPED
-    status = status_after(RunEnd(run.end)) if run.ended_at else while_open
-    # An automatic run that came to nothing leaves the job as broken as it was.
-    return Status.FAILED if status == Status.STOPPED and came_to_nothing(run) else status
+    return status_after(RunEnd(run.end)) if run.ended_at else while_open
 
 
 def together(do: Callable[[list[T]], object], all_of_them: list[T]) -> None:
