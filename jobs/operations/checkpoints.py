@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 60
 LONGEST_WAITING = 20
+# So many runs are asked for their newest checkpoint at a look, however many there are; where that is a crowd, in sets at every fourth.
+CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
+CROWD, LOOK_OF_A_CROWD = 8, 4
 # So many folders of earlier checkpoints are tried for a run whose own folder was never told.
 PLACES_TO_TRY = 20
 # A definition with this sets the interval itself.
@@ -47,8 +50,12 @@ def is_due(now: datetime, long_ago: datetime) -> ExpressionWrapper:
     return ExpressionWrapper(asked | (Q(checkpoints_seen_at=None, started_at__lte=now) & first), BooleanField())
 
 
-def some_of(longest_first: list[int], count: int) -> list[Run]:
-    """Return the runs to ask now, at most `count`, of those that are due."""
+def some_of(longest_first: list[int], is_busy: bool) -> list[Run]:
+    """Return the runs to ask at this look, of those that are due; fewer when somebody waits for an operation (`is_busy`)."""
+    count = CHECKPOINTS_A_BUSY_LOOK if is_busy else CHECKPOINTS_A_LOOK
+    if len(longest_first) >= CROWD and not is_busy:
+        # A set of them costs little more than one.
+        count = 0 if random.randrange(LOOK_OF_A_CROWD) else count * LOOK_OF_A_CROWD
     # Drawn from those that wait longest, so that some which never get an answer don't keep the others waiting for ever.
     longest = longest_first[:LONGEST_WAITING]
     chosen = random.sample(longest, min(count, len(longest)))

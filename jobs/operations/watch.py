@@ -1,7 +1,6 @@
 """The watcher's part: one look at a Flink endpoint tells how all its jobs went."""
 
 import logging
-import random
 import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
@@ -43,9 +42,6 @@ BUSY_SECONDS, QUIET_SECONDS = 1, 4
 SLACK_SECONDS = 0.25
 # So long after a step has begun, its end is looked for more often than once a tick.
 FOLLOWED_UP_SECONDS = 5
-# So many runs are asked for their newest checkpoint at a look, however many there are; where that is a crowd, in sets at every fourth.
-CHECKPOINTS_A_LOOK, CHECKPOINTS_A_BUSY_LOOK = 2, 1
-CROWD, LOOK_OF_A_CROWD = 8, 4
 
 
 def watch(endpoint_id: int, follows_up: bool = False) -> set[int]:
@@ -258,11 +254,7 @@ class Look:
             for entry in self.book
             if entry.may_have_checkpoint and (sight := sights.get(entry.flink_job_id)) and sight.is_up
         ]
-        count = CHECKPOINTS_A_BUSY_LOOK if self.waiting else CHECKPOINTS_A_LOOK
-        if len(due) >= CROWD and not self.waiting:
-            # A set of them costs little more than one.
-            count = 0 if random.randrange(LOOK_OF_A_CROWD) else count * LOOK_OF_A_CROWD
-        checkpoints.keep_newest(checkpoints.some_of(due, count), self.engine)
+        checkpoints.keep_newest(checkpoints.some_of(due, is_busy=bool(self.waiting)), self.engine)
 
     def _reached(self) -> None:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
