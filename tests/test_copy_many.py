@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -23,6 +22,7 @@ from jobs.models import Batch, BatchItem, Draft, Job, Operation, Version
 from jobs.operations import together
 from jobs.states import Action
 from tests.conftest import SQL, Console, make_job
+from tests.threads import in_thread
 from tests.until import until
 from workspaces.models import Workspace
 
@@ -222,16 +222,6 @@ def is_awaited() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         return bool(cursor.fetchone()[0])
-
-
-def in_thread(act) -> threading.Thread:
-    def go() -> None:
-        act()
-        connection.close()
-
-    thread = threading.Thread(target=go)
-    thread.start()
-    return thread
 
 
 @commits

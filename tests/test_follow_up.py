@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from celery.signals import before_task_publish
-from django.db import connection
 from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
@@ -17,6 +16,7 @@ from jobs.operations.record import BATCH_LOCK, alone, follow_up
 from jobs.states import Action
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
+from tests.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,18 +38,6 @@ def sent() -> Iterator[list[tuple[Any, ...]]]:
 
 def looks(fake: FakeFlink) -> int:
     return sum(one.path == OVERVIEW[1] for one in fake.requests)
-
-
-def in_thread(act: Any) -> threading.Thread:
-    def run() -> None:
-        try:
-            act()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 def test_one_look_is_enough_for_all_who_asked_for_it(console: Console, fake: FakeFlink, sent) -> None:
