@@ -87,10 +87,10 @@ def test_a_look_because_of_an_operation_saves_the_next_one_of_the_tick(console: 
 
 def test_a_flink_that_is_slow_to_tell_is_not_asked_all_the_time(console: Console) -> None:
     console.start()
-    for least, pause in ((0.0, 0.06), (3.0, 3.0)):
+    for least, passed, pause in ((0.0, 0.0, 0.06), (3.0, 0.0, 3.0), (3.0, 1.0, 2.0), (3.0, 10.0, 0.0)):
         FlinkEndpoint.objects.update(follow_up_at=None)
         before = timezone.now()
-        follow_up(console.endpoint, [console.last], least=least)
+        follow_up(console.endpoint, [console.last], least=least, passed=passed)
         at = FlinkEndpoint.objects.get().follow_up_at
         assert at is not None
         assert pause <= (at - before).total_seconds() < pause + 1

@@ -47,13 +47,13 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
         log.warning("The broker is away (%s); the next tick will find what is due.", error)
 
 
-def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], least: float = 0) -> None:
+def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], least: float = 0, passed: float = 0) -> None:
     """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once.
 
-    `least`: the seconds to wait in any case.
+    `least`: the seconds to wait in any case; `passed`: so many of them are over.
     """
     now = timezone.now()
-    at = now + timedelta(seconds=max(least, _pause(endpoint, operations)))
+    at = now + timedelta(seconds=max(0, max(least, _pause(endpoint, operations)) - passed))
     with connection.cursor() as cursor:
         cursor.execute(FOLLOW_UP, [at, at, endpoint.pk, now - timedelta(seconds=2), at])
         is_news = bool(cursor.rowcount)

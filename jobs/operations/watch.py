@@ -103,7 +103,7 @@ class Look:
         except EngineError as error:
             self._unreachable(error.summary)
             return
-        took = time.monotonic() - asked
+        answered = time.monotonic()
         self._reached()
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
@@ -123,7 +123,7 @@ class Look:
         left = (one for one in self.waiting.values() if one.pk not in ended)
         if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:
             # No sooner than it took, so that a Flink that is slow to tell is not asked all the time.
-            follow_up(self.endpoint, soon, least=took)
+            follow_up(self.endpoint, soon, least=answered - asked, passed=time.monotonic() - answered)
         self._keep_checkpoints()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
