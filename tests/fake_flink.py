@@ -978,7 +978,11 @@ class _Wire(BaseHTTPRequestHandler):
     wbufsize = -1  # one packet for head and body
 
     def _serve(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # who sent it died over it: Flink does not take up half a request
+            self.close_connection = True
+            return
         try:
             self.server.flink._serve(Request(self.command, urlsplit(self.path).path, _parsed(raw)), self)
         except _Closed:

@@ -1,6 +1,7 @@
 """Pin the fake Flink: what it answers over HTTP is what clusters were measured to answer."""
 
 import io
+import socket
 import threading
 import uuid
 import zipfile
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -451,3 +453,15 @@ def test_connections_are_kept_alive(flink: FakeFlink, client: Client) -> None:
     assert client.http.connection_from_url(flink.url).num_connections == 1
     assert flink.seen("GET", "/overview") == 5
     assert flink.requests[0] == ("GET", "/overview", None)
+
+
+def test_half_a_request_is_not_taken_up(flink: FakeFlink) -> None:
+    address = urlsplit(flink.url)
+    head = f"POST /jobs/{JOB}/stop HTTP/1.1\r\nHost: flink\r\nContent-Length: 10\r\n\r\n"
+    for body, seen in ((b"", 0), (b'{"trig', 0), (b'{"a": 123}', 1)):
+        with socket.create_connection((address.hostname, address.port), timeout=5) as connection:
+            connection.sendall(head.encode() + body)
+            connection.shutdown(socket.SHUT_WR)
+            answer = connection.makefile("rb").read()
+        assert bool(answer) == bool(seen)
+        assert flink.seen("POST", "/jobs/.*/stop") == seen
