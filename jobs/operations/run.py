@@ -59,7 +59,7 @@ class Start:
     attempt: int = 0
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def open_runs(
     user: Visitor | None, starts: Sequence[Start], batch: Batch | None = None
 ) -> dict[int, Operation | Refusal]:

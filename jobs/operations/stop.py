@@ -24,7 +24,7 @@ def stop(user: Visitor, job: Job, with_snapshot: bool, pause: bool = False) -> O
     return only(stop_many(user, [job.pk], with_snapshot, pause))
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def stop_many(
     user: Visitor, job_ids: Collection[int], with_snapshot: bool, pause: bool = False, batch: Batch | None = None
 ) -> dict[int, Operation | Refusal]:
@@ -54,7 +54,7 @@ def snapshot(user: Visitor, job: Job, description: str) -> Operation:
     return only(snapshot_many(user, [job.pk], description))
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def snapshot_many(
     user: Visitor, job_ids: Collection[int], description: str, batch: Batch | None = None
 ) -> dict[int, Operation | Refusal]:
