@@ -30,6 +30,11 @@ def among(column: str, values: Sequence[int] | Sequence[str]) -> RawSQL:
     return RawSQL(f"{column} = ANY(%s)", [values], BooleanField())
 
 
+def columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    """Return the columns of rows, for a statement that unnests them: it gets a list for each."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 class Prepared:
     """A query that differs by values only.
 

@@ -16,7 +16,7 @@ from jobs.operations.record import Event, wake, write_rows
 from jobs.operations.record import told as told_of
 from jobs.operations.steps import lock_jobs_of
 from jobs.states import Outcome, RunEnd, Status, status_after
-from workspaces.prepared import Prepared, among, ask
+from workspaces.prepared import Prepared, among, ask, columns
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -121,8 +121,7 @@ def _end_operations(endings: Sequence[Ending], told: Mapping[int, Mapping[str, A
         )
         for one in endings
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return {pk for (pk,) in ask(ENDED, [*columns, now, now, str(Event.ENDED)])}
+    return {pk for (pk,) in ask(ENDED, [*columns(rows), now, now, str(Event.ENDED)])}
 
 
 def _key(problem: Problem | None) -> int | None:

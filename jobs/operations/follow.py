@@ -22,7 +22,7 @@ from jobs.operations.disk import find_on_disk, size_on_disk
 from jobs.operations.record import Event, complete_snapshot, fail_snapshot, problem, waited_seconds
 from jobs.operations.steps import move
 from jobs.states import Action, Step
-from workspaces.prepared import ask
+from workspaces.prepared import ask, columns
 
 # A stop ends its job, which shows in the look: until then it is asked how its snapshot stands only now and then.
 STOPS_SHOW_WITHIN_SECONDS = 1.0
@@ -71,9 +71,8 @@ def complete_all(snapshots: Sequence[Snapshot], answers: Answers) -> None:
     if not there:
         return
     rows = [(one.pk, location, size_on_disk(location)) for one, location in there]
-    columns = [list(column) for column in zip(*rows, strict=True)]
     completed, now = str(Snapshot.State.COMPLETED), timezone.now()
-    written = ask(COMPLETED, [completed, now, *columns, str(Snapshot.State.CREATING)])
+    written = ask(COMPLETED, [completed, now, *columns(rows), str(Snapshot.State.CREATING)])
     by_key = {one.pk: one for one, _location in there}
     for pk, location, size in written:
         one = by_key[pk]

@@ -14,7 +14,7 @@ from jobs.models import Batch, Job, Operation
 from jobs.operations.record import Event, deadline, soon, wake
 from jobs.states import TABLE, Action, Outcome, Step
 from workspaces.models import Visitor
-from workspaces.prepared import Prepared, among, ask
+from workspaces.prepared import Prepared, among, ask, columns
 from workspaces.refusal import Refusal
 
 # So many operations are handed to a worker at a time; of those that Flink does at once, more.
@@ -99,9 +99,11 @@ def open_operations(
     rows = [
         (one.pk, one.job_id, one.run.pk, one.run.number) if one.run else (one.pk, one.job_id, None, 0) for one in opened
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
     begins = TABLE[action].begins
-    ask(OPENED, [*columns, timezone.now(), str(step), str(Event.REQUESTED), str(action), str(step), str(begins or "")])
+    ask(
+        OPENED,
+        [*columns(rows), timezone.now(), str(step), str(Event.REQUESTED), str(action), str(step), str(begins or "")],
+    )
     together = (
         QUICK_TOGETHER if action == Action.STOP and not any(one.snapshot_id for one in opened) else ASKED_TOGETHER
     )

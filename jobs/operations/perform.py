@@ -18,7 +18,7 @@ from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again
 from jobs.operations.steps import hand_over_all
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
-from workspaces.prepared import Prepared, among
+from workspaces.prepared import Prepared, among, columns
 from workspaces.prepared import ask as ask_database
 
 log = logging.getLogger(__name__)
@@ -136,8 +136,7 @@ def _write_down(asks: Collection[Ask]) -> set[int]:
         )
         for one in asks
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return {pk for (pk,) in ask_database(ASKED, [*columns, now, now, now, str(Event.ASKED)])}
+    return {pk for (pk,) in ask_database(ASKED, [*columns(rows), now, now, now, str(Event.ASKED)])}
 
 
 def _take_back(one: Ask) -> None:

@@ -24,7 +24,7 @@ from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
 from jobs.states import Step
-from workspaces.prepared import Prepared
+from workspaces.prepared import Prepared, columns
 
 log = logging.getLogger(__name__)
 Event = OperationStep.Event
@@ -149,7 +149,7 @@ def told(operation: Operation, event: Event, detail: str) -> str:
 def write_rows(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
     """Write rows by one statement that unnests them: it gets a list for each column."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(sql, columns(rows))
 
 
 def update_job(job_id: int, **fields: Any) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from jobs.models import Operation
 from jobs.operations.record import Event, deadline, follow_up, told, wake
 from jobs.states import WATCHED_STEPS, Step
-from workspaces.prepared import ask
+from workspaces.prepared import ask, columns
 
 LOCK = "SELECT id FROM jobs_job WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 MOVE = """
@@ -52,12 +52,11 @@ def move_all(
     `known` writes down, at the same moment, what is known of all of them.
     """
     rows = [(one.pk, str(one.step), told(one, event, detail) if event else "") for one in operations]
-    columns = [list(column) for column in zip(*rows, strict=True)]
     now, events = timezone.now(), [str(event)] if event else []
     with transaction.atomic():
         lock_jobs_of(operations)
         known()
-        found = ask(MOVE, [*columns, str(step), deadline(step), now, now, str(step), events, str(step)])
+        found = ask(MOVE, [*columns(rows), str(step), deadline(step), now, now, str(step), events, str(step)])
     pks = {pk for (pk,) in found}
     moved = [one for one in operations if one.pk in pks]
     for one in moved:
