@@ -12,8 +12,7 @@ from django.utils import timezone
 
 from jobs.models import Job, Operation, Problem, Run
 from jobs.operations.back_off import breaks, came_to_nothing, plan
-from jobs.operations.record import Event, wake, write_rows
-from jobs.operations.record import told as told_of
+from jobs.operations.record import Event, wake, without_secrets, write_rows
 from jobs.operations.steps import lock_jobs_of
 from jobs.states import Outcome, RunEnd, Status, status_after
 from workspaces.prepared import Prepared, among, ask, columns
@@ -117,7 +116,7 @@ def _end_operations(endings: Sequence[Ending], told: Mapping[int, Mapping[str, A
             str(one.outcome),
             _key(told[one.operation.pk]["problem"]),
             str(one.event or ""),
-            told_of(one.operation, one.event, one.detail) if one.event else "",
+            without_secrets(one.operation, one.event, one.detail) if one.event else "",
         )
         for one in endings
     ]

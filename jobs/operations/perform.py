@@ -14,7 +14,7 @@ from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
 from jobs.operations.at_once import in_waves
 from jobs.operations.ending import batches_of
-from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again, told
+from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again, without_secrets
 from jobs.operations.steps import hand_over_all
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
@@ -130,7 +130,7 @@ def _write_down(asks: Collection[Ask]) -> set[int]:
         (
             one.operation.pk,
             str(one.operation.step),
-            told(one.operation, Event.ASKED, one.detail),
+            without_secrets(one.operation, Event.ASKED, one.detail),
             one.operation.run_id if one.then == Step.STARTING else None,
             one.operation.snapshot_id if one.then == Step.SNAPSHOTTING else None,
         )

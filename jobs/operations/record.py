@@ -136,10 +136,12 @@ def note(operation: Operation, event: Event, detail: str = "") -> None:
 
 def line_of_record(operation: Operation, event: Event, detail: str = "") -> OperationStep:
     """Return a line of the record, without the secrets that Flink's words may repeat."""
-    return OperationStep(operation=operation, step=operation.step, event=event, detail=told(operation, event, detail))
+    return OperationStep(
+        operation=operation, step=operation.step, event=event, detail=without_secrets(operation, event, detail)
+    )
 
 
-def told(operation: Operation, event: Event, detail: str) -> str:
+def without_secrets(operation: Operation, event: Event, detail: str) -> str:
     """Return what the record may tell of an event."""
     if detail and operation.run and event not in TOLD_BY_US:
         return mask(detail, secret_values(operation.run.version))

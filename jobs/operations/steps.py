@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs.models import Operation
-from jobs.operations.record import Event, deadline, follow_up, told, wake
+from jobs.operations.record import Event, deadline, follow_up, wake, without_secrets
 from jobs.states import WATCHED_STEPS, Step
 from workspaces.prepared import ask, columns
 
@@ -51,7 +51,7 @@ def move_all(
 
     `known` writes down, at the same moment, what is known of all of them.
     """
-    rows = [(one.pk, str(one.step), told(one, event, detail) if event else "") for one in operations]
+    rows = [(one.pk, str(one.step), without_secrets(one, event, detail) if event else "") for one in operations]
     now, events = timezone.now(), [str(event)] if event else []
     with transaction.atomic():
         lock_jobs_of(operations)
