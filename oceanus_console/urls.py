@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from oceanus_console import sign_in
+from oceanus_console.former_files import former_file
 from oceanus_console.health import healthz, livez, readyz
 from oceanus_console.metrics.page import metrics
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("livez", livez, name="livez"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("static/<path:path>", former_file, name="former-file"),
 ]
 handler400 = "oceanus_console.refused.bad_request"
 handler500 = "oceanus_console.unavailable.server_error"

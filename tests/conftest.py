@@ -40,7 +40,12 @@ NEVER_EMPTIED = "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tg
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    with django_db_blocker.unblock():
+        let_tests_empty_the_record()
+
+
+def let_tests_empty_the_record() -> None:
+    with connection.cursor() as cursor:
         cursor.execute(NEVER_EMPTIED)
         for table, trigger in cursor.fetchall():
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
