@@ -26,6 +26,8 @@ UNSEEN = {
     "failed_looks": 0,
     "slots_total": 0,
     "slots_free": 0,
+    "told_version": "",
+    "capacity_seen_at": None,
     "look_at": None,
 }
 

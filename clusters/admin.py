@@ -39,7 +39,15 @@ class EndpointInline(admin.StackedInline):
     form = EndpointForm
     formset = EndpointFormSet
     extra = 0
-    readonly_fields = ["seen_at", "unreachable_since", "unreachable_reason", "slots_total", "slots_free"]
+    readonly_fields = [
+        "seen_at",
+        "unreachable_since",
+        "unreachable_reason",
+        "slots_total",
+        "slots_free",
+        "capacity_seen_at",
+        "told_version",
+    ]
 
 
 class BindingFormSet(BaseInlineFormSet):

@@ -39,6 +39,7 @@ class Reach(models.TextChoices):
     NONE = "none", _("No Flink yet")
     UNKNOWN = "unknown", _("Not asked yet")
     ANSWERS = "answers", _("Answers")
+    OTHER_VERSION = "other-version", _("Another Flink version")
     PARTLY = "partly", _("Partly unreachable")
     UNREACHABLE = "unreachable", _("Unreachable")
 
@@ -128,6 +129,8 @@ class Cluster(models.Model):
             return found.pop()
         if Reach.UNREACHABLE in found:
             return Reach.PARTLY
+        if Reach.OTHER_VERSION in found:
+            return Reach.OTHER_VERSION
         return Reach.ANSWERS if found else Reach.NONE
 
     @property
@@ -172,6 +175,11 @@ class FlinkEndpoint(models.Model):
     keeps_jobs = models.BooleanField(null=True, editable=False)
     # Where its jobs keep their checkpoints, each in a folder by its id, as Flink has told; a URI.
     checkpoint_directory = models.CharField(max_length=600, blank=True, editable=False)
+    # What it told of itself, and when (clusters/capacity.py).
+    told_version = models.CharField(
+        _("its own version"), max_length=20, blank=True, default="", db_default="", editable=False
+    )
+    capacity_seen_at = models.DateTimeField(_("slots seen"), null=True, editable=False)
     slots_total = models.PositiveIntegerField(_("slots"), default=0, editable=False)
     slots_free = models.PositiveIntegerField(_("free slots"), default=0, editable=False)
     look_at = models.DateTimeField(null=True, editable=False)
@@ -200,6 +208,8 @@ class FlinkEndpoint(models.Model):
     def reach(self) -> Reach:
         if self.unreachable_since:
             return Reach.UNREACHABLE
+        if self.told_version and self.told_version != self.flink_version:
+            return Reach.OTHER_VERSION
         return Reach.ANSWERS if self.seen_at else Reach.UNKNOWN
 
     @property

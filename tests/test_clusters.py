@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from clusters import acts
+from clusters import acts, capacity
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job
@@ -50,7 +50,7 @@ def defaults(cluster: Cluster) -> list[str]:
 def test_members_see_what_their_jobs_can_run_on(client: Client, vera: User, console: Console) -> None:
     console.start()
     workspace, cluster = console.job.workspace, console.endpoint.cluster
-    FlinkEndpoint.objects.update(seen_at=timezone.now(), slots_total=32, slots_free=30)
+    FlinkEndpoint.objects.update(capacity_seen_at=timezone.now(), slots_total=32, slots_free=30)
     client.force_login(vera)
     answer = client.get(f"/spaces/{workspace.serial}/clusters/")
     (shown,) = answer.context["page"].object_list
@@ -301,3 +301,35 @@ def test_it_is_not_unbound_from_jobs(ruler: Client, alice: User, job: Job, endpo
         operations.delete(alice, one)
     assert ruler.post(unbind).status_code == 302
     assert not ClusterBinding.objects.exists()
+
+
+# --- What the watcher learns of its slots and version ---
+
+
+def test_slots_are_those_that_flink_has_now(ruler: Client, console: Console, fake: FakeFlink, url: str) -> None:
+    console.watch()
+    console.start()
+    FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR)
+    console.watch()
+    assert f"{fake.slots_total - 1} / {fake.slots_total}" in ruler.get(url).text
+    fake.taskmanagers = 0  # of which no job tells
+    console.watch()
+    assert f"{fake.slots_total - 1} / {fake.slots_total}" in ruler.get(url).text, "it is not asked all the time"
+    FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR)
+    console.watch()
+    assert "0 / 0" in ruler.get(url).text
+
+
+def test_slots_that_were_never_told_are_not_shown(ruler: Client, endpoint: FlinkEndpoint, url: str) -> None:
+    FlinkEndpoint.objects.update(seen_at=timezone.now())
+    assert "0 / 0" not in ruler.get(url).text
+
+
+def test_a_version_that_is_another_is_shown_as_long_as_it_is(ruler: Client, console: Console, url: str) -> None:
+    FlinkEndpoint.objects.update(flink_version="1.20.5")
+    console.watch()
+    for address in (url, "/clusters/"):
+        assert "Another Flink version" in ruler.get(address).text
+    assert "It is Flink 2.2.1. Correct the version." in ruler.get(url).text
+    FlinkEndpoint.objects.update(flink_version="2.2.1")
+    assert "Another Flink version" not in ruler.get(url).text

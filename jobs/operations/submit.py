@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from clusters import capacity
 from clusters.engine import AlreadySubmitted, Engine, EngineError, JobState, NotFound, Refused, Submission
 from clusters.models import FlinkEndpoint
 from jobs.models import Operation, Run
@@ -33,11 +34,9 @@ class Room:
     def look(self) -> None:
         if self._is_known:
             return
-        capacity = self._engine.capacity()
-        self.total, self.free, self._is_known = capacity.slots_total, capacity.slots_free, True
-        if (self._endpoint.slots_total, self._endpoint.slots_free) != (self.total, self.free):
-            same = FlinkEndpoint.objects.filter(pk=self._endpoint.pk)
-            same.update(slots_total=self.total, slots_free=self.free)
+        found = self._engine.capacity()
+        self.total, self.free, self._is_known = found.slots_total, found.slots_free, True
+        capacity.note(self._endpoint, found)
 
 
 def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from clusters import capacity
 from clusters.engine import Engine, EngineError, JobSight, JobState
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
@@ -125,6 +126,7 @@ class Look:
             # No sooner than it took, so that a Flink that is slow to tell is not asked all the time.
             follow_up(self.endpoint, soon, least=answered - asked, passed=time.monotonic() - answered)
         self._keep_checkpoints()
+        self._keep_capacity()
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
         """Ask for them together, of all that will be judged as failed."""
@@ -255,6 +257,14 @@ class Look:
             if entry.may_have_checkpoint and (sight := sights.get(entry.flink_job_id)) and sight.is_up
         ]
         checkpoints.keep_newest(checkpoints.some_of(due, is_busy=bool(self.waiting)), self.engine)
+
+    def _keep_capacity(self) -> None:
+        if not capacity.is_due(self.endpoint):
+            return
+        try:
+            capacity.note(self.endpoint, self.engine.capacity())
+        except EngineError as error:
+            log.info("%s does not tell its slots: %s", self.endpoint, error.summary)
 
     def _reached(self) -> None:
         if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:

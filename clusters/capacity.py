@@ -1,0 +1,33 @@
+"""What a Flink has told of its slots and its version: asked for now and then by the watcher, and shown with its time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from clusters.engine import Capacity
+from clusters.models import FlinkEndpoint
+
+# Slots come and go with TaskManagers, too, of which no job need tell; asking costs Flink a request.
+KNOWN_FOR = timedelta(seconds=15)
+
+
+def is_due(endpoint: FlinkEndpoint) -> bool:
+    """Tell whether what is known is too old to go on showing it."""
+    seen = endpoint.capacity_seen_at
+    return seen is None or timezone.now() - seen >= KNOWN_FOR
+
+
+def note(endpoint: FlinkEndpoint, found: Capacity) -> None:
+    """Write down what Flink has just told, unless it is known."""
+    known = (endpoint.slots_total, endpoint.slots_free)
+    if known == (found.slots_total, found.slots_free) and not is_due(endpoint):
+        return
+    FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
+        slots_total=found.slots_total,
+        slots_free=found.slots_free,
+        told_version=found.version[:20],
+        capacity_seen_at=Now(),
+    )
