@@ -1,4 +1,8 @@
-"""The newest results of a job that writes files, for its page. Only files below the data directory are ever read."""
+"""The newest results of a job that writes files, for its page.
+
+Only files below the directory of the job's own workspace are ever read: it is named by the workspace's ID, in the data directory. A script
+may name any path, also one to which jobs of others write.
+"""
 
 import re
 from collections.abc import Collection, Iterator
@@ -14,13 +18,14 @@ from jobs.models import Job, Version
 from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.variables import Values, statements_of
+from workspaces.models import Workspace
 
 MAX_FILES, MAX_LINES, MAX_BYTES = 3, 20, 64_000
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    path: str  # below the data directory
+    path: str  # below the directory of the workspace
     written_at: datetime
     lines: list[str]
 
@@ -33,25 +38,30 @@ def newest_results(job: Job) -> list[Preview]:
     try:
         files = sorted(_finished_files(version), key=lambda one: one.stat().st_mtime, reverse=True)
         secrets = secret_values(version) if files else ()
-        return [_preview(one, secrets) for one in files[:MAX_FILES]]
+        return [_preview(one, directory_of(job.workspace), secrets) for one in files[:MAX_FILES]]
     except FileNotFoundError:  # somebody cleans up while we look; the page looks again in a moment
         return []
 
 
+def directory_of(workspace: Workspace) -> Path:
+    """Return where jobs of this workspace write what their pages are to show."""
+    return settings.DATA_DIRECTORY.resolve() / workspace.serial
+
+
 def sink_directories(version: Version) -> list[Path]:
-    """Return the directories of the filesystem sinks, those below the data directory only."""
+    """Return the directories of the filesystem sinks, those below the directory of the workspace only."""
     try:
         statements = statements_of(version.sql, Values(version.job.workspace_id))
     except ScriptError:
         return []
     written = {name for one in statements if one.kind == "insert" for name in _target(one.text)}
-    found = []
+    found, allowed = [], directory_of(version.job.workspace)
     for one in statements:
         table = re.match(
             r"CREATE\s+(?:TEMPORARY\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?`?(\w+)`?", one.text, re.IGNORECASE
         )
         path = re.search(r"'path'\s*=\s*'([^']+)'", one.text)
-        if table and path and table.group(1).lower() in written and (directory := _allowed(path.group(1))):
+        if table and path and table.group(1).lower() in written and (directory := _allowed(path.group(1), allowed)):
             found.append(directory)
     return found
 
@@ -61,11 +71,10 @@ def _target(insert: str) -> list[str]:
     return [found.group(1).lower()] if found else []
 
 
-def _allowed(uri: str) -> Path | None:
+def _allowed(uri: str, allowed: Path) -> Path | None:
     try:
         parts = urlsplit(uri)
         path = Path(unquote(parts.path)).resolve()
-        allowed = settings.DATA_DIRECTORY.resolve()
         return path if parts.scheme in ("", "file") and path.is_relative_to(allowed) and path.is_dir() else None
     except (ValueError, OSError):  # no address, no path, or one too long for a file system
         return None
@@ -79,10 +88,10 @@ def _finished_files(version: Version) -> Iterator[Path]:
                 yield one
 
 
-def _preview(path: Path, secrets: Collection[str]) -> Preview:
+def _preview(path: Path, directory: Path, secrets: Collection[str]) -> Preview:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - MAX_BYTES))
         lines = file.read(MAX_BYTES).decode(errors="replace").splitlines()
     written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    below = str(path.relative_to(settings.DATA_DIRECTORY.resolve()))
+    below = str(path.relative_to(directory))
     return Preview(mask(below, secrets), written_at, [mask(line, secrets) for line in lines[-MAX_LINES:]])

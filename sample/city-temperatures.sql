@@ -22,7 +22,7 @@ CREATE TABLE daily_temperatures (
     processed_at TIMESTAMP(3)
 ) WITH (
     'connector' = 'filesystem',
-    'path' = '${data}/sample/daily-temperatures',
+    'path' = '${results}/daily-temperatures',
     'format' = 'json',
     'sink.rolling-policy.rollover-interval' = '10 s',
     'sink.rolling-policy.check-interval' = '5 s'

@@ -15,7 +15,7 @@ from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
 from jobs.advice import explain
 from jobs.models import Job, Operation
-from jobs.preview import newest_results
+from jobs.preview import directory_of, newest_results
 from sample import feeder
 from tests.until import until
 from workspaces.models import Workspace
@@ -67,11 +67,14 @@ def publish(alice: User, workspace: Workspace, real: FlinkEndpoint) -> Callable[
     return publish
 
 
-def test_nothing_is_lost_or_doubled_over_three_stops_and_starts(publish, worker, tmp_path: Path, settings) -> None:
+def test_nothing_is_lost_or_doubled_over_three_stops_and_starts(
+    publish, worker, workspace, tmp_path: Path, settings
+) -> None:
     """The sample job over real data: the final aggregates equal those computed in Python, exactly."""
     settings.DATA_DIRECTORY = tmp_path / "data"
     source = settings.DATA_DIRECTORY / "sample" / "temperatures"
     source.mkdir(parents=True)
+    results = directory_of(workspace)
     portions = feeder.portions(SAMPLE_DATA)
     expected: dict[tuple[str, str], list[Decimal]] = defaultdict(list)
 
@@ -85,7 +88,10 @@ def test_nothing_is_lost_or_doubled_over_three_stops_and_starts(publish, worker,
 
     sql = (settings.BASE_DIR / "sample" / "city-temperatures.sql").read_text()
     sql = (
-        sql.replace("${data}", settings.DATA_DIRECTORY.as_uri()).replace("'10 s'", "'1 s'").replace("'5 s'", "'500 ms'")
+        sql.replace("${data}", settings.DATA_DIRECTORY.as_uri())
+        .replace("${results}", results.as_uri())
+        .replace("'10 s'", "'1 s'")
+        .replace("'5 s'", "'500 ms'")
     )
     person = publish("temperatures", sql, checkpoint_interval_seconds=1)
     feed(10)
@@ -104,13 +110,20 @@ def test_nothing_is_lost_or_doubled_over_three_stops_and_starts(publish, worker,
         person.run(snapshot=of_the_stop)
     person.sees("running")
     last_day = feed(5)
-    results = settings.DATA_DIRECTORY / "sample" / "daily-temperatures"
-    until(lambda: last_day.isoformat() in {day for _city, day in read(results)}, "the last day is there")
-    until(lambda: sum(one[0] for one in read(results).values()) >= sum(map(len, expected.values())), "all readings")
+    until(
+        lambda: last_day.isoformat() in {day for _city, day in read(results / "daily-temperatures")},
+        "the last day is there",
+    )
+    until(
+        lambda: (
+            sum(one[0] for one in read(results / "daily-temperatures").values()) >= sum(map(len, expected.values()))
+        ),
+        "all readings",
+    )
     person.stop()
     person.sees("stopped")
     wanted = {key: (len(all_), min(all_), max(all_), sum(all_)) for key, all_ in expected.items()}
-    assert read(results) == wanted
+    assert read(results / "daily-temperatures") == wanted
     assert person.job.runs.count() == 4
     assert newest_results(person.job)[0].lines
 

@@ -192,7 +192,8 @@ def test_scripts_and_other_sites_do_not_get_the_cookies(alice: User) -> None:
     client.post("/language/", {"language": "zh-hans"})
     assert {"sessionid", "csrftoken", "django_language"} <= set(client.cookies)
     for name in ("sessionid", "csrftoken", "django_language"):
-        assert client.cookies[name]["httponly"], name
+        # A page may read the one that its own forms hold anyway.
+        assert bool(client.cookies[name]["httponly"]) == (name != "csrftoken"), name
         assert client.cookies[name]["samesite"] == "Lax", name
 
 

@@ -17,6 +17,7 @@ from jobs import operations
 from jobs.advice import explain
 from jobs.models import Draft, Job
 from jobs.pieces import pieces
+from jobs.preview import directory_of
 from jobs.sql import ScriptError, split
 from jobs.variables import Values, VariableError, options_of, statements_of
 from tests.conftest import SQL, Console
@@ -378,4 +379,5 @@ def test_the_sample_reads_its_directory_from_a_variable(
 ) -> None:
     text = (settings.BASE_DIR / "sample" / "city-temperatures.sql").read_text()
     make(alice, workspace, "data", settings.DATA_DIRECTORY.as_uri())
+    make(alice, workspace, "results", directory_of(workspace).as_uri())
     assert any(settings.DATA_DIRECTORY.as_uri() + "/sample/temperatures'" in one for one in fill(text, workspace))

@@ -14,7 +14,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
-from django_htmx.http import HttpResponseClientRefresh
 
 from workspaces import acts
 from workspaces.answers import ask_or_do, leave_to, sent
@@ -28,9 +27,9 @@ _sign_in_page = LoginView.as_view(template_name="login.html", redirect_authentic
 
 @login_not_required
 def sign_in(request: HttpRequest) -> Any:
-    """Show the form. A part of a page that lands here lost its session: let the whole page be loaded again."""
+    """Show the form. What a page asks for itself lands here when its session is over: the page decides what becomes of it."""
     if getattr(request, "htmx", False):
-        return HttpResponseClientRefresh()
+        return HttpResponse(status=401)
     return _sign_in_page(request)
 
 

@@ -83,24 +83,15 @@ document.addEventListener("change", (event) => {
 });
 
 // --- Toasts ---
+// One that says what went wrong stays until it is closed.
 function keepToast(toast) {
+  toast.querySelector("[data-close-toast]").addEventListener("click", () => toast.remove());
+  if (toast.dataset.level === "error") return;
   let timer = setTimeout(() => toast.remove(), 5000);
   const hold = () => clearTimeout(timer);
   const go = () => { hold(); timer = setTimeout(() => toast.remove(), 5000); };
   for (const kind of ["pointerenter", "focusin"]) toast.addEventListener(kind, hold);
   for (const kind of ["pointerleave", "focusout"]) toast.addEventListener(kind, go);
-  toast.querySelector("[data-close-toast]").addEventListener("click", () => toast.remove());
-}
-function warn(text) {
-  const toast = document.createElement("div");
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: "×", className: "icon-button small" });
-  button.dataset.closeToast = "";
-  button.ariaLabel = texts.textClose;
-  toast.className = "toast";
-  toast.dataset.level = "error";
-  toast.append(Object.assign(document.createElement("p"), { textContent: text }), button);
-  document.getElementById("toasts").append(toast);
-  keepToast(toast);
 }
 
 // --- Live parts ---
@@ -119,8 +110,6 @@ document.addEventListener("visibilitychange", () => setLive(document.hidden ? "p
 htmx.on("htmx:afterRequest", (event) => {
   if (isLive(event.detail.elt)) setLive(event.detail.successful ? "live" : "reconnecting");
 });
-htmx.on("htmx:responseError", (event) => { if (!isLive(event.detail.elt)) warn(texts.textError); });
-htmx.on("htmx:sendError", (event) => { if (!isLive(event.detail.elt)) warn(texts.textOffline); });
 // What has not changed stays: focus, open menus and tooltips survive. A menu whose part has changed opens again.
 let reopen = "";
 htmx.on("htmx:oobBeforeSwap", (event) => {

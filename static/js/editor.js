@@ -86,6 +86,7 @@ function guard(form, editor) {
   form.addEventListener("htmx:beforeRequest", () => { sent = changes; });
   document.body.addEventListener("console:saved", () => { saved = sent; show(); });
   document.body.addEventListener("console:open-publish", () => htmx.ajax("GET", publish.dataset.publish, "#dialog"));
+  document.addEventListener("console:leave", (event) => { if (changes !== saved) event.preventDefault(); });
   addEventListener("beforeunload", (event) => { if (changes !== saved) event.preventDefault(); });
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-discard]")) saved = changes;

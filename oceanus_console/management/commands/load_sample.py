@@ -15,6 +15,7 @@ from api.keys import take_key
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job
+from jobs.preview import directory_of
 from workspaces import variables
 from workspaces.models import Member, Role, Workspace
 
@@ -129,8 +130,11 @@ def make_workspace(cluster: Cluster, developer: User) -> None:
     workspace = Workspace.objects.create(name=WORKSPACE, description="Made at the first start, with jobs to try")
     Member.objects.create(workspace=workspace, user=developer, role=Role.DEVELOPER)
     ClusterBinding.objects.create(cluster=cluster, workspace=workspace)
-    told = "Where the sample jobs read and write"
-    variables.create(developer, workspace, "data", settings.DATA_DIRECTORY.as_uri(), is_hidden=False, description=told)
+    for name, directory, told in (
+        ("data", settings.DATA_DIRECTORY, "Where the sample jobs read"),
+        ("results", directory_of(workspace), "Where they write: what is here is shown on their pages"),
+    ):
+        variables.create(developer, workspace, name, directory.as_uri(), is_hidden=False, description=told)
     make_job(developer, workspace, cluster, "city-temperatures", {"checkpoint_interval_seconds": 10}, "First version")
     no_restart = {"properties": {"restart-strategy.type": "none"}}
     failing = make_job(developer, workspace, cluster, "fails-with-zero", no_restart, "Divides by zero at the fifth row")
