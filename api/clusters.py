@@ -15,7 +15,14 @@ from clusters.models import Cluster, ClusterBinding, FlinkEndpoint, Reach
 from workspaces.models import Workspace
 
 # Of the product: 1 not set up yet, 3 being set up, 2 running; its own samples also have -1.
-STATUS = {Reach.NONE: 1, Reach.UNKNOWN: 3, Reach.ANSWERS: 2, Reach.OTHER_VERSION: 2, Reach.PARTLY: 2, Reach.UNREACHABLE: -1}
+STATUS = {
+    Reach.NONE: 1,
+    Reach.UNKNOWN: 3,
+    Reach.ANSWERS: 2,
+    Reach.OTHER_VERSION: 2,
+    Reach.PARTLY: 2,
+    Reach.UNREACHABLE: -1,
+}
 BOUND = 2
 DEDICATED = 2
 

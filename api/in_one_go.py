@@ -15,7 +15,9 @@ from jobs.states import Action
 
 def in_one_go(jobs: Sequence[Job]) -> list[Job]:
     """Lock the jobs until the transaction ends, always in the same order, and return them, each once, in the order named."""
-    list(Job.objects.select_for_update(of=("self",)).filter(pk__in=[job.pk for job in jobs]).order_by("pk"))
+    list(
+        Job.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=[job.pk for job in jobs]).order_by("pk")
+    )
     return list({job.pk: job for job in jobs}.values())
 
 

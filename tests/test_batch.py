@@ -4,16 +4,18 @@ import uuid
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
 from jobs.models import Batch, BatchItem, Job, Operation
+from jobs.operations.opening import lock_jobs
 from jobs.states import Action
 from tests.conftest import SQL, make_job
 from tests.fake_flink import FakeFlink
+from tests.threads import in_thread
 from workspaces.models import Member, Workspace
 
 pytestmark = pytest.mark.django_db
@@ -277,3 +279,16 @@ def test_a_draft_that_was_never_published_is_refused_with_a_reason(desk: Desk) -
     assert "published version" in batch.items.get().reason
     with translation.override("zh-hans"):
         assert batch.items.get().reason == batch.items.get().reasons["zh-hans"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_asking_for_a_batch_waits_for_nobody_who_works_on_its_jobs(desk: Desk) -> None:
+    """Else two who take the same jobs in different orders could wait for each other, and PostgreSQL would end one."""
+    jobs = desk.jobs(2)
+    with transaction.atomic():
+        lock_jobs([jobs[1].pk])
+        asking = in_thread(lambda: desk.batch(Action.PUBLISH, jobs, note="again"))
+        asking.join(timeout=20)
+        assert not asking.is_alive()
+        lock_jobs([jobs[0].pk])
+    assert Batch.objects.get().items.count() == 2

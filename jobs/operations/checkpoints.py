@@ -146,7 +146,7 @@ def record(found: Mapping[Run, Checkpoint]) -> None:
 # Run id -> its checkpoint row, locked.
 ROWS = Prepared(
     lambda runs: (
-        Snapshot.objects.select_for_update()
+        Snapshot.objects.select_for_update(no_key=True)
         .filter(among("jobs_snapshot.run_id", runs), source=Snapshot.Source.CHECKPOINT)
         .order_by("pk")
         .values_list("run", "pk")

@@ -50,7 +50,7 @@ def create_job(
     try:
         with transaction.atomic():
             # Locked: who takes the binding away waits, and then counts this job.
-            Cluster.objects.select_for_update().get(pk=cluster.pk)
+            Cluster.objects.select_for_update(no_key=True).get(pk=cluster.pk)
             if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:
                 raise Refusal(_("This cluster is not bound to the workspace."))
             job = Job.objects.create(

@@ -26,10 +26,11 @@ def lock_job(job: Job, action: Action) -> Job:
     return allowed(lock_jobs([job.pk]).get(job.pk), action)
 
 
-# All who lock many take them in this order, or they wait for each other.
+# All who lock many take them in this order, or they wait for each other. Not against those who only refer to a job: PostgreSQL looks at
+# what they refer to in an order of its own, when they commit.
 LOCKED = Prepared(
     lambda pks: (
-        Job.objects.select_for_update(of=("self",))
+        Job.objects.select_for_update(of=("self",), no_key=True)
         .select_related("cluster", "endpoint", "workspace", "current_run")
         .filter(among("jobs_job.id", pks), deleted_at=None)
         .order_by("pk")

@@ -95,7 +95,8 @@ class NotEnoughCu(Refusal):
 
 
 CLUSTERS = Prepared(
-    lambda pks: Cluster.objects.select_for_update().filter(among("clusters_cluster.id", pks)).order_by("pk"), pks=[-1]
+    lambda pks: Cluster.objects.select_for_update(no_key=True).filter(among("clusters_cluster.id", pks)).order_by("pk"),
+    pks=[-1],
 )
 BOUND = Prepared(
     lambda pks: (
@@ -127,7 +128,7 @@ class Ground:
         self.used = {pk: used.get(pk) or Decimal(0) for pk in self.clusters}
         # Held until a run names it: from then on it stays where it is.
         named = [one.snapshot.pk for one in starts if one.snapshot]
-        held = Snapshot.objects.select_for_update().filter(pk__in=named).order_by("pk")
+        held = Snapshot.objects.select_for_update(no_key=True).filter(pk__in=named).order_by("pk")
         self.snapshots = {one.pk: one for one in held} if named else {}
 
     def run_of(self, job: Job, start: Start) -> Run:

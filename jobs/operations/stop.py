@@ -74,7 +74,7 @@ def snapshot_many(
 def cancel(user: Visitor, job: Job) -> Operation:
     """Take back a run that is under way; it ends as cancelled, on Flink too. Raise Refusal."""
     job = lock_job(job, Action.CANCEL)
-    operation = Operation.objects.select_for_update(of=("self",)).filter(job=job, ended_at=None).first()
+    operation = Operation.objects.select_for_update(of=("self",), no_key=True).filter(job=job, ended_at=None).first()
     if operation is None:
         raise Refusal(_("The operation has just ended."))
     operation.cancelled_by_id = user.pk

@@ -80,7 +80,7 @@ def _claim(items: Collection[int]) -> dict[int, int]:
 
 CLAIMED = Prepared(
     lambda pks: (
-        BatchItem.objects.select_for_update(skip_locked=True)
+        BatchItem.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(among("jobs_batchitem.id", pks), state=State.WAITING)
         .values_list("job", "pk")
     ),

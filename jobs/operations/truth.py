@@ -125,7 +125,7 @@ def _how_it_ended(run: Run, sight: JobSight, causes: Causes) -> Closing:
 
 @transaction.atomic
 def _show(run: Run) -> None:
-    job = Job.objects.select_for_update().get(pk=run.job_id)
+    job = Job.objects.select_for_update(no_key=True).get(pk=run.job_id)
     if not job.is_busy:
         update_job(job.pk, status=true_status(job.pk), problem=None, recover_at=None)
 
@@ -152,7 +152,7 @@ def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Sights, watched:
 @transaction.atomic
 def _adopt(run: Run, sight: JobSight) -> bool:
     """Take a run that was held for lost back, unless the job has been started anew since."""
-    job = Job.objects.select_for_update().get(pk=run.job_id)
+    job = Job.objects.select_for_update(no_key=True).get(pk=run.job_id)
     if job.is_busy or job.current_run_id != run.pk or job.deleted_at:
         return False
     Run.objects.filter(pk=run.pk).update(
