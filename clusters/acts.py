@@ -43,7 +43,7 @@ def create_cluster(user: User, values: dict[str, Any]) -> Cluster:
 @transaction.atomic
 def change_cluster(user: User, cluster: Cluster, values: dict[str, Any]) -> Cluster:
     """Set fields of a cluster by name. Raise Refusal for a taken name."""
-    before = Cluster.objects.select_for_update().get(pk=cluster.pk)
+    before = _locked(cluster.pk)
     after = Cluster.objects.get(pk=cluster.pk)
     for name, value in values.items():
         setattr(after, name, value)
@@ -68,7 +68,7 @@ def record_change(user: User, before: Cluster, after: Cluster) -> None:
 @transaction.atomic
 def delete_cluster(user: User, cluster: Cluster) -> None:
     """Delete a cluster with its endpoints and bindings. Raise Refusal while a job is on it, or the record of one."""
-    Cluster.objects.select_for_update().get(pk=cluster.pk)
+    _locked(cluster.pk)
     if reason := why_not_delete(cluster):
         raise Refusal(reason)
     record(user, cluster.serial, Event.Code.CLUSTER_DELETED, cluster=cluster.name)
@@ -94,7 +94,7 @@ def why_not_delete(cluster: Cluster) -> str:
 @transaction.atomic
 def add_endpoint(user: User, cluster: Cluster, values: dict[str, Any]) -> FlinkEndpoint:
     """Add a Flink version to a cluster; the first one is the default. Raise Refusal for a version that it has."""
-    cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
+    cluster = _locked(cluster.pk)
     is_default = values["is_default"] or not cluster.endpoints.exists()
     endpoint = _saved_endpoint(FlinkEndpoint(cluster=cluster, **values | {"is_default": is_default}))
     record(user, cluster.serial, Event.Code.ENDPOINT_ADDED, **names_of(endpoint))
@@ -104,7 +104,7 @@ def add_endpoint(user: User, cluster: Cluster, values: dict[str, Any]) -> FlinkE
 @transaction.atomic
 def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any]) -> FlinkEndpoint:
     """Set fields of an endpoint by name. Raise Refusal when no default would be left, or for a version that there is."""
-    cluster = Cluster.objects.select_for_update().get(pk=endpoint.cluster_id)
+    cluster = _locked(endpoint.cluster_id)
     now = cluster.endpoints.filter(pk=endpoint.pk).first()
     if now is None:
         raise Refusal(_("This Flink endpoint was removed in the meantime."))
@@ -122,7 +122,7 @@ def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any])
 @transaction.atomic
 def remove_endpoint(user: User, endpoint: FlinkEndpoint) -> None:
     """Take a Flink version from a cluster. Raise Refusal while jobs or runs use it, or it is the default of several."""
-    cluster = Cluster.objects.select_for_update().get(pk=endpoint.cluster_id)
+    cluster = _locked(endpoint.cluster_id)
     if reason := why_not_remove(endpoint):
         raise Refusal(reason)
     record(user, cluster.serial, Event.Code.ENDPOINT_REMOVED, **names_of(endpoint))
@@ -149,7 +149,7 @@ def why_used(endpoint: FlinkEndpoint) -> str:
 @transaction.atomic
 def bind(user: User, cluster: Cluster, workspace: Workspace) -> ClusterBinding:
     """Let a workspace use a cluster. Raise Refusal when it does already, or the cluster has all that it may have."""
-    cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
+    cluster = _locked(cluster.pk)
     if cluster.bindings.count() >= MOST_WORKSPACES:
         raise Refusal(
             _("A cluster can be bound to at most %(most)s workspaces. Unbind one first.") % {"most": MOST_WORKSPACES}
@@ -166,7 +166,7 @@ def bind(user: User, cluster: Cluster, workspace: Workspace) -> ClusterBinding:
 @transaction.atomic
 def unbind(user: User, binding: ClusterBinding) -> None:
     """Take a cluster from a workspace. Raise Refusal while jobs of the workspace are on it."""
-    Cluster.objects.select_for_update().get(pk=binding.cluster_id)
+    _locked(binding.cluster_id)
     if reason := why_not_unbind(binding):
         raise Refusal(reason)
     record_binding(user, Event.Code.CLUSTER_UNBOUND, binding)
@@ -194,6 +194,12 @@ def record_binding(user: User, code: Event.Code, binding: ClusterBinding) -> Non
 
 def names_of(endpoint: FlinkEndpoint) -> dict[str, str]:
     return {"version": endpoint.flink_version, "address": endpoint.rest_url}
+
+
+def _locked(pk: int) -> Cluster:
+    if now := Cluster.objects.select_for_update().filter(pk=pk).first():
+        return now
+    raise Refusal(_("This cluster has been deleted."))
 
 
 def _saved(cluster: Cluster) -> Cluster:

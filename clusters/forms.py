@@ -9,10 +9,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster, FlinkEndpoint
+from workspaces.meanwhile import KeepsChangesOfOthers
 from workspaces.models import Workspace
 
 
-class ClusterForm(forms.ModelForm):
+class ClusterForm(KeepsChangesOfOthers, forms.ModelForm):
     class Meta:
         model = Cluster
         fields = [
@@ -57,7 +58,7 @@ class ClusterForm(forms.ModelForm):
         return data
 
 
-class EndpointForm(forms.ModelForm):
+class EndpointForm(KeepsChangesOfOthers, forms.ModelForm):
     class Meta:
         model = FlinkEndpoint
         fields = ["flink_version", "rest_url", "dashboard_url", "is_default"]

@@ -13,10 +13,10 @@ from jobs import operations
 from jobs.models import Batch, BatchItem, Job, Operation
 from jobs.operations.opening import lock_jobs
 from jobs.states import Action
-from tests.conftest import SQL, make_job
+from tests.conftest import SQL, make_job, make_user
 from tests.fake_flink import FakeFlink
 from tests.threads import in_thread
-from workspaces.models import Member, Workspace
+from workspaces.models import Member, Role, Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -181,7 +181,9 @@ def test_what_has_not_begun_can_be_cancelled(desk: Desk, settings) -> None:
     settings.BATCH_PARALLEL_PER_ENDPOINT = 1
     batch = desk.batch(Action.RUN, desk.jobs(6), start="none")
     operations.advance(batch.pk)
-    assert operations.cancel_waiting(batch) == 2
+    bob = make_user("bob", desk.workspace, Role.DEVELOPER)
+    assert operations.cancel_waiting(bob, batch) == 2
+    assert Batch.objects.get().cancelled_by == bob
     desk.settle(batch)
     assert states(batch) == [*["succeeded"] * 4, "cancelled", "cancelled"]
 
@@ -292,3 +294,12 @@ def test_asking_for_a_batch_waits_for_nobody_who_works_on_its_jobs(desk: Desk) -
         assert not asking.is_alive()
         lock_jobs([jobs[0].pk])
     assert Batch.objects.get().items.count() == 2
+
+
+def test_of_who_may_not_sign_in_any_more_nothing_goes_on(desk: Desk, settings) -> None:
+    settings.BATCH_PARALLEL_PER_ENDPOINT = 1
+    batch = desk.batch(Action.RUN, desk.jobs(6), start="none")
+    operations.advance(batch.pk)
+    User.objects.filter(pk=desk.user.pk).update(is_active=False)
+    desk.settle(batch)
+    assert states(batch) == [*["succeeded"] * 4, "refused", "refused"]

@@ -333,3 +333,25 @@ def test_a_version_that_is_another_is_shown_as_long_as_it_is(ruler: Client, cons
     assert "It is Flink 2.2.1. Correct the version." in ruler.get(url).text
     FlinkEndpoint.objects.update(flink_version="2.2.1")
     assert "Another Flink version" not in ruler.get(url).text
+
+
+# --- Two at once ---
+
+
+def test_what_is_gone_already_is_said_to_be(
+    root: User, cluster: Cluster, endpoint: FlinkEndpoint, workspace: Workspace
+) -> None:
+    """Both had looked it up before one of them deleted it."""
+    binding = cluster.bindings.get()
+    acts.delete_cluster(root, Cluster.objects.get())
+    for act in (
+        lambda: acts.delete_cluster(root, cluster),
+        lambda: acts.change_cluster(root, cluster, {"name": "x"}),
+        lambda: acts.add_endpoint(root, cluster, {"is_default": True}),
+        lambda: acts.change_endpoint(root, endpoint, {"is_default": True}),
+        lambda: acts.remove_endpoint(root, endpoint),
+        lambda: acts.bind(root, cluster, workspace),
+        lambda: acts.unbind(root, binding),
+    ):
+        with pytest.raises(acts.Refusal, match="This cluster has been deleted"):
+            act()

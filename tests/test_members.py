@@ -13,6 +13,7 @@ from jobs.models import Folder, Job
 from tests.conftest import make_user
 from workspaces import acts
 from workspaces.models import Event, Member, Role, Workspace
+from workspaces.refusal import Refusal
 
 HTMX = {"HX-Request": "true"}
 
@@ -203,3 +204,12 @@ def test_an_empty_one_goes_with_its_folders(client: Client, root: User, workspac
     assert not Workspace.objects.filter(pk=workspace.pk).exists()
     assert not Folder.objects.exists()
     assert str(Event.objects.get(about=workspace.serial)) == "The workspace Trading was deleted."
+
+
+def test_a_workspace_that_is_gone_already_is_said_to_be(root: User, workspace: Workspace) -> None:
+    """Both had looked it up before one of them deleted it."""
+    acts.delete_workspace(root, Workspace.objects.get(pk=workspace.pk))
+    with pytest.raises(Refusal, match="This workspace has been deleted"):
+        acts.delete_workspace(root, workspace)
+    with pytest.raises(Refusal, match="This workspace has been deleted"):
+        acts.change_workspace(root, workspace, "x", "")

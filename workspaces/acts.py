@@ -30,7 +30,7 @@ def create_workspace(user: User, name: str, description: str) -> Workspace:
 @transaction.atomic
 def change_workspace(user: User, workspace: Workspace, name: str, description: str) -> Workspace:
     """Rename and describe a workspace. Raise Refusal for a taken name."""
-    before = Workspace.objects.select_for_update().get(pk=workspace.pk)
+    before = locked(workspace)
     if (before.name, before.description) == (name, description):
         return before
     after = _saved(Workspace(pk=before.pk, serial=before.serial, name=name, description=description))
@@ -41,7 +41,7 @@ def change_workspace(user: User, workspace: Workspace, name: str, description: s
 @transaction.atomic
 def delete_workspace(user: User, workspace: Workspace) -> None:
     """Delete a workspace with its folders, members and bindings. Raise Refusal while it has jobs, or a record of some."""
-    Workspace.objects.select_for_update().get(pk=workspace.pk)
+    locked(workspace)
     if reason := why_not_delete(workspace):
         raise Refusal(reason)
     record(user, workspace.serial, Event.Code.WORKSPACE_DELETED, name=workspace.name)
@@ -102,6 +102,13 @@ def _locked(member: Member) -> Member:
     if now := rows.filter(pk=member.pk).first():
         return now
     raise Refusal(_("This user is not a member any more."))
+
+
+def locked(workspace: Workspace) -> Workspace:
+    """Return the row as it is now, locked until the transaction ends. Raise Refusal if it is gone."""
+    if now := Workspace.objects.select_for_update().filter(pk=workspace.pk).first():
+        return now
+    raise Refusal(_("This workspace has been deleted."))
 
 
 def _saved(workspace: Workspace) -> Workspace:

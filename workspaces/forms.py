@@ -6,10 +6,11 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
+from workspaces.meanwhile import KeepsChangesOfOthers
 from workspaces.models import Member, Role, Variable, Workspace
 
 
-class WorkspaceForm(forms.ModelForm):
+class WorkspaceForm(KeepsChangesOfOthers, forms.ModelForm):
     class Meta:
         model = Workspace
         fields = ["name", "description"]
@@ -60,15 +61,15 @@ class VariableForm(forms.ModelForm):
         widgets = {"name": forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "spellcheck": "false"})}
 
 
-class ChangeVariableForm(forms.Form):
+class ChangeVariableForm(KeepsChangesOfOthers, forms.Form):
     """A variable keeps its name, and stays hidden. The value of a hidden one never comes into the form."""
 
     value = ValueField()
     description = forms.CharField(label=_("Description"), max_length=200, required=False)
 
     def __init__(self, *args: Any, variable: Variable, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial = {"description": variable.description} | ({} if variable.is_hidden else {"value": variable.value})
+        initial = {"description": variable.description} | ({} if variable.is_hidden else {"value": variable.value})
+        super().__init__(*args, initial=initial, **kwargs)
         self._is_hidden = variable.is_hidden
         self.fields["value"].widget.attrs["autofocus"] = True
         if variable.is_hidden:

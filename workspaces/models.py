@@ -81,7 +81,9 @@ class Workspace(models.Model):
         return self.name
 
     def may(self, user: Visitor, what: May) -> bool:
-        """Tell whether `user` may do this here; the role of a member decides, a super admin may all."""
+        """Tell whether `user` may do this here; the role of a member decides, a super admin may all, who can't sign in nothing."""
+        if not user.is_active:
+            return False
         if is_super_admin(user):
             return True
         member = self.members.filter(user_id=user.pk).first() if user.pk else None

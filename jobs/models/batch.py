@@ -41,6 +41,11 @@ class Batch(models.Model):
     total = models.PositiveIntegerField(_("jobs"), default=0)
     created_at = models.DateTimeField(_("requested"), auto_now_add=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
+    # Who took back, last, what had not begun.
+    cancelled_by = models.ForeignKey(
+        "auth.User", models.PROTECT, null=True, related_name="+", verbose_name=_("cancelled by")
+    )
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True)
 
     objects = BatchQuerySet.as_manager()
 

@@ -106,10 +106,14 @@ def run_from_snapshots(user: Any, batch: Batch, key: uuid.UUID | None = None) ->
     )
 
 
-def cancel_waiting(batch: Batch) -> int:
-    """Take back the items that have not begun; return how many."""
-    count = batch.items.filter(state=State.WAITING).update(state=State.CANCELLED, changed_at=timezone.now())
-    wake("jobs.advance", batch.pk)
+@transaction.atomic
+def cancel_waiting(user: Any, batch: Batch) -> int:
+    """Take back the items that have not begun; return how many. The batch tells who did."""
+    now = timezone.now()
+    count = batch.items.filter(state=State.WAITING).update(state=State.CANCELLED, changed_at=now)
+    if count:
+        Batch.objects.filter(pk=batch.pk).update(cancelled_by=user.pk, cancelled_at=now)
+    transaction.on_commit(lambda: wake("jobs.advance", batch.pk))
     return count
 
 

@@ -154,7 +154,7 @@ def restart(request: Request, serial: str) -> HttpResponse:
 @require_POST
 def cancel(request: Request, serial: str) -> HttpResponse:
     found = _operable(request, serial)
-    count = operations.cancel_waiting(found)
+    count = operations.cancel_waiting(request.user, found)
     told = ngettext(
         "%(count)d job that had not begun was taken back.", "%(count)d jobs that had not begun were taken back.", count
     )
