@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRedirect
 
 from workspaces.refusal import Refusal
-from workspaces.visit import Request
+from workspaces.visit import Request, page_under
 
 
 def ask_or_do(
@@ -29,8 +29,13 @@ def ask_or_do(
     if is_sent:
         context |= {"refusal": refusal}
     template = fragment if request.htmx else "dialog.html"
-    shared = {"form": form, "fragment": fragment, "back": "/"}
+    shared = {"form": form, "fragment": fragment, "back": "/", "is_alone": is_alone(request)}
     return render(request, template, shared | context, status=422 if is_sent else 200)
+
+
+def is_alone(request: Request) -> bool:
+    """Tell whether a dialog is a page of its own, which the browser sends, and not laid over a page by htmx."""
+    return not request.htmx or page_under(request).partition("?")[0] == request.path
 
 
 def leave_to(request: Request, target: HttpResponseRedirect, message: str) -> HttpResponse:

@@ -11,13 +11,14 @@ from django_htmx.http import trigger_client_event
 
 from jobs.models import Job
 from jobs.views.visit import Request, job_of, page_under
-from workspaces.answers import leave_to
+from workspaces.answers import is_alone, leave_to
 
 
 def show_dialog(request: Request, fragment: str, context: dict[str, Any], *, invalid: bool = False) -> HttpResponse:
-    """Answer the fragment to htmx, and a page around it to a browser without JavaScript; 422 when the form was refused."""
+    """Answer the fragment to htmx, and a page around it to who opens the address by itself; 422 when the form was refused."""
     template = fragment if request.htmx else "jobs/dialog.html"
-    return render(request, template, context | {"fragment": fragment}, status=422 if invalid else 200)
+    context |= {"fragment": fragment, "is_alone": is_alone(request)}
+    return render(request, template, context, status=422 if invalid else 200)
 
 
 def close_dialog(request: Request, job: Job, message: str) -> HttpResponse:

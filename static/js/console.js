@@ -76,6 +76,14 @@ document.addEventListener("click", (event) => {
   }
   if (event.target.closest(".menu [hx-get], .tip [hx-get]")) event.target.closest("[popover]").hidePopover();
 });
+// A dialog that is a page of its own is sent by the browser: once, however often one clicks.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.closest(".dialog-page")) return;
+  if ("sent" in form.dataset) event.preventDefault();
+  form.dataset.sent = "";
+  setTimeout(() => delete form.dataset.sent, 3000);
+});
 document.body.addEventListener("console:close-dialog", () => dialog.close());
 document.addEventListener("change", (event) => {
   const picks = event.target.dataset.picks;

@@ -33,6 +33,11 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 @pytest.fixture
+def base(live_server: Any) -> str:
+    return str(live_server.url)
+
+
+@pytest.fixture
 def signed_in(page: Page, live_server: Any, alice: User, workspace: Any) -> Iterator[Page]:
     """A page of alice at the list; at the end no error may stand in the browser's console."""
     errors: list[str] = []
