@@ -1,0 +1,85 @@
+"""On narrow windows everything stays in sight or scrolls in a box of its own, however long the names are."""
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+from clusters.models import Cluster
+from jobs import operations
+from jobs.models import Job
+from jobs.states import Action
+from tests.conftest import SQL, Console
+from tests.test_batch import Desk
+from workspaces.models import Workspace
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods"),
+]
+
+NAME = "a-job-with-nearly-the-longest-name-that-there-is"
+NOTE = "A note of a version that tells at some length what was changed in it, and why"
+TALLEST_ROW = 100
+# What is not to be seen, or stands beside the window where nothing scrolls.
+OUT_OF_REACH = """() => [...document.querySelectorAll("main :is(h1:not(.sr), a, button, select, input, .draft-state)")].filter((one) => {
+  const { width, right } = one.getBoundingClientRect();
+  if (one.matches("h1, .draft-state") && width < 30) return true;
+  if (right <= innerWidth) return false;
+  for (let box = one; (box = box.parentElement); ) if (/auto|scroll/.test(getComputedStyle(box).overflowX)) return false;
+  return true;
+}).map((one) => one.outerHTML.slice(0, 120))"""
+HEIGHTS = "() => [...document.querySelectorAll('main table:not(.diff) tr')].map((row) => row.offsetHeight)"
+
+
+@pytest.fixture
+def jobs(console: Console, alice: User, desk: Desk) -> list[Job]:
+    """Jobs with long names, the first with two versions and a run; and alice may see the clusters."""
+    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    Cluster.objects.update(name=f"{NAME}-2", is_under_maintenance=False)
+    operations.save_draft(alice, console.job, 1, {"sql": SQL + "-- second"})
+    operations.publish(alice, console.job, NOTE)
+    console.start()
+    jobs = [console.job, *desk.jobs(3)]
+    Job.objects.filter(pk=jobs[0].pk).update(name=NAME)
+    return jobs
+
+
+@pytest.fixture
+def desk(alice: User, workspace: Workspace, console: Console) -> Desk:
+    return Desk(alice, workspace, console.endpoint)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_no_page_is_wider_than_the_window(
+    jobs: list[Job], desk: Desk, workspace: Workspace, signed_in: Page, base: str, language: str
+) -> None:
+    batch = desk.settle(desk.batch(Action.RUN, jobs, start="none"))
+    signed_in.set_extra_http_headers({"Accept-Language": language})
+    job, space = f"/jobs/{jobs[0].serial}/", f"/spaces/{workspace.serial}/"
+    ticked = "?" + "&".join(f"job={one.serial}" for one in jobs)
+    addresses = [job + one for one in ("", "draft/", "versions/", "versions/compare/", "runs/", "operations/", "run/")]
+    addresses += [space + one for one in ("jobs/", "batches/", "operations/", "clusters/", "members/", "problems/")]
+    addresses += [f"{space}batch/{act}/{ticked}" for act in ("run", "delete", "copy")]
+    addresses += [f"/batches/{batch.serial}/", "/clusters/", f"/clusters/{desk.endpoint.cluster.serial}/"]
+    for address in addresses:
+        answer = signed_in.goto(base + address)
+        assert answer is not None
+        assert answer.ok, address
+        for width in (390, 768, 1024):
+            signed_in.set_viewport_size({"width": width, "height": 844})
+            where = (address, width)
+            assert signed_in.evaluate("document.documentElement.scrollWidth") <= width, where
+            assert signed_in.evaluate(OUT_OF_REACH) == [], where
+            assert max(signed_in.evaluate(HEIGHTS), default=0) <= TALLEST_ROW, where
+
+
+def test_many_pages_of_jobs_fit_on_a_phone(desk: Desk, signed_in: Page) -> None:
+    made = [Job(name=f"job-{number}", workspace=desk.workspace, cluster=desk.endpoint.cluster) for number in range(90)]
+    for one in made:
+        one.endpoint = desk.endpoint
+    Job.objects.bulk_create(made)
+    signed_in.set_viewport_size({"width": 390, "height": 844})
+    signed_in.reload()
+    expect(signed_in.get_by_role("navigation", name="Pages")).to_be_visible()
+    assert signed_in.evaluate("document.documentElement.scrollWidth") <= 390
