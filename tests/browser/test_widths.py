@@ -6,7 +6,8 @@ from playwright.sync_api import Page, expect
 
 from clusters.models import Cluster
 from jobs import operations
-from jobs.models import Job
+from jobs.models import Folder, Job
+from jobs.operations.folders import DEEPEST
 from jobs.states import Action
 from tests.conftest import SQL, Console
 from tests.test_batch import Desk
@@ -83,3 +84,22 @@ def test_many_pages_of_jobs_fit_on_a_phone(desk: Desk, signed_in: Page) -> None:
     signed_in.reload()
     expect(signed_in.get_by_role("navigation", name="Pages")).to_be_visible()
     assert signed_in.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1600])
+def test_every_level_of_the_folders_can_be_read(workspace: Workspace, signed_in: Page, base: str, width: int) -> None:
+    folder: Folder | None = None
+    for level in range(DEEPEST):
+        folder = operations.create_folder(workspace, f"level-{level}-with-a-long-name", folder)
+    assert folder is not None
+    signed_in.set_viewport_size({"width": width, "height": 900})
+    signed_in.goto(f"{base}/spaces/{workspace.serial}/jobs/?folder={folder.serial}")
+    if width < 900:
+        signed_in.get_by_role("button", name="Folders").click()
+    for row in signed_in.locator(".branches .folder").all():
+        name, count = row.locator(".cut").bounding_box(), row.locator(".folder-count").bounding_box()
+        assert name is not None
+        assert count is not None
+        assert name["width"] >= 60
+        assert name["x"] + name["width"] <= count["x"]
+    assert signed_in.evaluate("document.documentElement.scrollWidth") <= width
