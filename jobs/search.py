@@ -27,11 +27,11 @@ def matching(jobs: JobQuerySet, search: str) -> JobQuerySet:
     return found.filter(Q(in_name__gt=0) | Q(in_serial__gt=0))
 
 
-def reachable(jobs: JobQuerySet, workspace: int, search: str) -> list[int]:
-    """Return the primary keys of the jobs, all `matching` and in this workspace, in any order; if there are more than REACHABLE, some of them."""
+def reachable(jobs: JobQuerySet, workspace: int, search: str) -> list[tuple[int, str]]:
+    """Return primary key and status of the jobs, all `matching` and in this workspace, in any order; if there are more than REACHABLE, some of them."""
     if len(search) > 1:  # one letter is in nearly every name
         jobs = jobs.filter(pk__in=_entries(workspace, search).values("job"))
-    return list(jobs.order_by().values_list("pk", flat=True)[: REACHABLE + 1])
+    return list(jobs.order_by().values_list("pk", "status")[: REACHABLE + 1])
 
 
 def among(jobs: JobQuerySet, pks: list[int]) -> JobQuerySet:

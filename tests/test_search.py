@@ -1,5 +1,6 @@
 """Search of the list: what it finds is what LIKE would find, through an index, however the jobs change; and it is honest about its end."""
 
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
 from jobs.models import Job
+from jobs.operations.record import problem
 from jobs.search import REACHABLE, among, matching, reachable
+from jobs.states import Status
 from tests.conftest import make_job
 from workspaces.models import Workspace
 
@@ -62,7 +65,7 @@ def named(alice: User, job: Job) -> list[Job]:
 @pytest.mark.parametrize("search", SEARCHES)
 def test_it_finds_what_like_finds(named: list[Job], search: str) -> None:
     jobs = Job.objects.all()
-    found = set(reachable(matching(jobs, search), named[0].workspace_id, search))
+    found = {pk for pk, _status in reachable(matching(jobs, search), named[0].workspace_id, search)}
     like = jobs.filter(Q(name__icontains=search) | Q(serial__icontains=search))
     assert found == set(like.values_list("pk", flat=True))
     assert set(among(matching(jobs, search), list(found)).values_list("pk", flat=True)) == found
@@ -70,7 +73,7 @@ def test_it_finds_what_like_finds(named: list[Job], search: str) -> None:
 
 def test_it_follows_every_change(alice: User, job: Job, endpoint: FlinkEndpoint) -> None:
     def finds(search: str) -> list[int]:
-        return reachable(matching(Job.objects.all(), search), job.workspace_id, search)
+        return [pk for pk, _status in reachable(matching(Job.objects.all(), search), job.workspace_id, search)]
 
     made = make_job(alice, job.workspace, endpoint, "payments")
     assert finds("payments") == [made.pk]
@@ -148,3 +151,40 @@ def test_of_as_many_as_it_can_show_it_shows_all(client: Client, alice: User, cro
     assert "there are more" not in answer.text
     assert answer.context["page"][-1].name == "crowd-1000"
     assert [row.name for row in client.get(url, {"q": "d-0007"}).context["page"]] == ["crowd-0007"]
+
+
+def chips(answer: Any) -> dict[str, str]:
+    """Return what is written on the chips over the list: word -> number, "" where there is none."""
+    row = answer.text.partition('class="chips"')[2].partition("</nav>")[0]
+    texts = [re.sub(r"<[^>]*>", " ", chip) for chip in re.findall(r'<a class="chip"([^<]*>.*?)</a>', row)]
+    return dict(re.findall(r"(\w+)\s*(\d+\+?|)\s*$", text.partition(">")[2])[0] for text in texts)
+
+
+def test_the_chips_count_what_is_found(client: Client, alice: User, job: Job, endpoint: FlinkEndpoint) -> None:
+    failed = make_job(alice, job.workspace, endpoint, "payments")
+    Job.objects.filter(pk=failed.pk).update(status=Status.FAILED, changed_at=timezone.now())
+    client.force_login(alice)
+    url = f"/spaces/{job.workspace.serial}/jobs/"
+    for query, told in (
+        ({}, {"All": "2", "Stopped": "1", "Failed": "1"}),
+        ({"status": "failed"}, {"All": "2", "Stopped": "1", "Failed": "1"}),
+        ({"q": "pay"}, {"All": "1", "Failed": "1"}),
+        ({"q": "ord", "status": "failed"}, {"All": "1", "Stopped": "1", "Failed": "0"}),
+        ({"q": "nothing"}, {"All": "0"}),
+    ):
+        assert chips(client.get(url, query)) == told, query
+        assert chips(client.get(url + "poll/", query | {"seen": "0-0", "row": job.serial})) == told, query
+
+
+def test_the_chips_show_no_numbers_that_nobody_has_counted(client: Client, alice: User, crowd: list[Job]) -> None:
+    client.force_login(alice)
+    url = f"/spaces/{crowd[0].workspace.serial}/jobs/"
+    Job.objects.filter(pk=crowd[0].pk).update(status=Status.FAILED, problem=problem("flink", "/ by zero"))
+    told = {"All": "1000+", "Uninitialized": "", "Stopped": "", "Failed": ""}
+    assert chips(client.get(url, {"q": "crowd"})) == told
+    few = client.get(url, {"q": "crowd", "status": "failed"})
+    assert chips(few) == told
+    assert few.context["page"].paginator.count == 1
+    assert chips(client.get(url, {"q": "0007"})) == {"All": "1", "Uninitialized": "1"}
+    wrong = chips(client.get(url, {"problem": "anything"}))
+    assert {wrong[word] for word in ("All", "Uninitialized", "Failed")} == {""}

@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from jobs.models import Job
 from jobs.problem_groups import HAS_PROBLEM
+from jobs.search import REACHABLE
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.paging import counted_once
@@ -60,6 +61,14 @@ def _counts(workspace: int) -> QuerySet[Job, tuple[Any, ...]]:
     ).values_list(*Counted._fields)
 
 
+class Hits(NamedTuple):
+    """What a search finds: primary key and status of each; if there are more than can be turned to, some of them."""
+
+    rows: list[tuple[int, str]]
+    are_in_order: bool = False
+    there_are_more: bool = False
+
+
 COUNTS = Prepared(_counts, workspace=-1)
 
 
@@ -77,14 +86,26 @@ def below(counted: Iterable[Counted], tree: Tree) -> list[Counted]:
     return [row for row in counted if chosen is None or row.folder in chosen]
 
 
-def summary(workspace: Watched, counted: Iterable[Counted], tree: Tree) -> dict[str, Any]:
-    """Return the jobs of the current folder by status, and the CU in use of all."""
+def summary(
+    workspace: Watched, counted: Iterable[Counted], tree: Tree, problem: str = "", hits: Hits | None = None
+) -> dict[str, Any]:
+    """Return the jobs of the current folder, or what a search finds there, by status, and the CU in use of all.
+
+    `is_counted`: the numbers are those of what each chip leads to. They are not known of very many hits, and of jobs with
+    a certain problem.
+    """
     by_status: Counter[str] = Counter()
-    for row in below(counted, tree):
-        by_status[row.status] += row.n
+    if hits and not hits.there_are_more:
+        by_status.update(status for _pk, status in hits.rows)
+    else:
+        for row in below(counted, tree):
+            by_status[row.status] += row.n
+    is_counted = not problem and not (hits and hits.there_are_more)
+    too_many = f"{REACHABLE}+" if hits and hits.there_are_more and not problem else ""
     return {
-        "total": by_status.total(),
+        "total": by_status.total() if is_counted else too_many,
         "counts": [(status, by_status[status]) for status in Status],
+        "is_counted": is_counted,
         "wrong": sum(row.wrong for row in counted),
         "used_cu": sum((row.cu or Decimal(0) for row in counted), Decimal(0)),
         "total_cu": workspace.total_cu,

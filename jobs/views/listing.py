@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -22,7 +22,7 @@ from jobs.search import REACHABLE, among, matching, reachable
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
-from jobs.views.counts import Counted, below, count, summary, tree_of
+from jobs.views.counts import Counted, Hits, below, count, summary, tree_of
 from jobs.views.paging import PageNumbers, counted_once, page_of
 from jobs.views.rows import html_of, rows_of
 from jobs.views.visit import Request, workspace_of
@@ -91,7 +91,8 @@ def jobs(request: Request, serial: str) -> HttpResponse:
     wish = Wish.of(request.GET)
     counted, seen = count(workspace)
     tree = tree_of(workspace, counted, wish.folder)
-    found, numbers = _find(workspace, counted, wish, tree)
+    hits = hits_of(workspace, counted, replace(wish, status=""), tree)
+    found, numbers = _find(workspace, counted, wish, tree, hits)
     number = numbers.nearest(wish.page)
     pks = page_of(found, numbers, number)
     page = Page(rows_of(pks, workspace.can_operate), number, numbers)
@@ -106,7 +107,7 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "html": html_of(page),
         "rows": [row.serial for row in page],
         "seen": seen,
-        "summary": summary(workspace, counted, tree),
+        "summary": summary(workspace, counted, tree, wish.problem, hits),
     }
     is_part = request.htmx.target == "listing"
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
@@ -139,22 +140,36 @@ def _jobs_of(workspace: Watched) -> JobQuerySet:
     return Job.objects.filter(workspace_id=workspace.pk, deleted_at=None).order_by()
 
 
-def _find(
-    workspace: Watched, counted: list[Counted], wish: Wish, tree: Tree
-) -> tuple[JobQuerySet | list[int], PageNumbers]:
-    """Return what the wish matches, in order, as a query or as primary keys, and its pages."""
+def hits_of(workspace: Watched, counted: list[Counted], wish: Wish, tree: Tree) -> Hits | None:
+    """Return what the search finds; None when nothing is searched for."""
+    if not wish.search:
+        return None
     chosen = tree.chosen()
     found = wish.select(_jobs_of(workspace), chosen)
     about = (workspace.pk, workspace.seen, chosen, wish.search, wish.status, wish.problem)
     total = sum(row.n for row in below(counted, tree) if wish.status in ("", row.status))
-    if wish.search and total <= REACHABLE:  # so few that looking at each is quicker than asking twice
-        pks = counted_once(workspace.newest, (about, wish.sort), lambda: list(found.values_list("pk", flat=True)))
-        return pks, PageNumbers(len(pks), wish.size)
-    if wish.search:
-        pks = counted_once(workspace.newest, about, lambda: reachable(found, workspace.pk, wish.search))
-        if len(pks) > REACHABLE:
-            return found, PageNumbers(REACHABLE, wish.size, there_are_more=True)
-        return among(found, pks), PageNumbers(len(pks), wish.size)
+    if total <= REACHABLE:  # so few that looking at each is quicker than asking twice
+        rows = counted_once(workspace.newest, (about, wish.sort), lambda: list(found.values_list("pk", "status")))
+        return Hits(rows, are_in_order=True)
+    rows = counted_once(workspace.newest, about, lambda: reachable(found, workspace.pk, wish.search))
+    return Hits(rows[:REACHABLE], there_are_more=len(rows) > REACHABLE)
+
+
+def _find(
+    workspace: Watched, counted: list[Counted], wish: Wish, tree: Tree, hits: Hits | None
+) -> tuple[JobQuerySet | list[int], PageNumbers]:
+    """Return what the wish matches, in order, as a query or as primary keys, and its pages; `hits`: with any status."""
+    chosen = tree.chosen()
+    found = wish.select(_jobs_of(workspace), chosen)
+    if hits and hits.there_are_more and wish.status:  # of those with this status there may be few
+        hits = hits_of(workspace, counted, wish, tree)
+    if hits and hits.there_are_more:
+        return found, PageNumbers(REACHABLE, wish.size, there_are_more=True)
+    if hits:
+        pks = [pk for pk, status in hits.rows if wish.status in ("", status)]
+        return pks if hits.are_in_order else among(found, pks), PageNumbers(len(pks), wish.size)
+    total = sum(row.n for row in below(counted, tree) if wish.status in ("", row.status))
     if wish.problem:
+        about = (workspace.pk, workspace.seen, chosen, wish.status, wish.problem)
         total = counted_once(workspace.newest, about, found.count)
     return found, PageNumbers(total, wish.size)

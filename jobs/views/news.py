@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.http import HttpResponse
@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 
 from jobs.views.counts import count, summary, tree_of
-from jobs.views.listing import SIZES, Wish
+from jobs.views.listing import SIZES, Wish, hits_of
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.rows import Row, cells_of, html_of
 from jobs.views.visit import Request
@@ -81,6 +81,7 @@ def _make(request: Request, workspace: Watched) -> News:
     rows = request.GET.getlist("row")[: max(SIZES)]
     wish, (counted, seen) = Wish.of(request.GET), count(workspace)
     tree = tree_of(workspace, counted, wish.folder)
+    hits = hits_of(workspace, counted, replace(wish, status=""), tree)
     shown = cells_of(workspace.pk, rows, workspace.can_operate)
     context = {
         "workspace": workspace,
@@ -91,7 +92,7 @@ def _make(request: Request, workspace: Watched) -> News:
         "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
         "seen": seen,
-        "summary": summary(workspace, counted, tree),
+        "summary": summary(workspace, counted, tree, wish.problem, hits),
         "oob": True,
     }
     around = in_pieces(render_to_string("jobs/_poll.html", context, request))
