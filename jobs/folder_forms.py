@@ -40,18 +40,18 @@ class ClusterField(forms.ModelChoiceField):
         self.queryset = Cluster.objects.filter(workspaces=workspace).prefetch_related("endpoints").order_by("name")
 
 
-def _name_field(label: Any) -> forms.CharField:
+def name_field(label: Any) -> forms.CharField:
+    """Return the field of a name. Its length is a part of the rule for names, so that a long one is told of once."""
     return forms.CharField(
         label=label,
-        max_length=49,
         validators=[valid_name],
         help_text=NAME_HELP,
-        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"maxlength": 49, "autofocus": True, "autocomplete": "off"}),
     )
 
 
 class NewFolderForm(forms.Form):
-    name = _name_field(_("Folder name"))
+    name = name_field(_("Folder name"))
     parent = FolderField(label=_("Parent folder"))
 
     def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
@@ -60,7 +60,7 @@ class NewFolderForm(forms.Form):
 
 
 class RenameFolderForm(forms.Form):
-    name = _name_field(_("Folder name"))
+    name = name_field(_("Folder name"))
 
 
 class MoveFolderForm(forms.Form):
@@ -80,13 +80,13 @@ class MoveJobForm(forms.Form):
 
 
 class RenameJobForm(forms.Form):
-    name = _name_field(_("Job name"))
+    name = name_field(_("Job name"))
 
 
 class CopyForm(forms.Form):
     folder = FolderField(label=_("Target folder"))
     cluster = ClusterField(label=_("Target cluster"))
-    name = _name_field(_("Name of the copy"))
+    name = name_field(_("Name of the copy"))
 
     def __init__(self, *args: Any, job: Job, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

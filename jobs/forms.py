@@ -9,9 +9,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import FlinkEndpoint
-from jobs.folder_forms import FolderField
+from jobs.folder_forms import FolderField, name_field
 from jobs.models import Draft, Job, Snapshot, Version
-from jobs.models.job import valid_name
 from jobs.operations.restore import had_state, ranked
 from workspaces.models import Workspace
 
@@ -74,12 +73,7 @@ class PropertiesField(forms.CharField):
 
 
 class NewJobForm(forms.Form):
-    name = forms.CharField(
-        label=_("Job name"),
-        max_length=49,
-        validators=[valid_name],
-        help_text=_("Fewer than 50 characters: Chinese, letters, digits, hyphen, underscore and full stop."),
-    )
+    name = name_field(_("Job name"))
     endpoint = forms.ModelChoiceField(
         FlinkEndpoint.objects.none(), label=_("Cluster and Flink version"), empty_label=None
     )
@@ -94,10 +88,18 @@ class NewJobForm(forms.Form):
         self.fields["folder"].of(workspace)  # type: ignore[attr-defined]
 
 
+def _number(name: str) -> forms.IntegerField:
+    """Return a number of the draft with the limits of the model; by itself a form takes 0 for the least of every number."""
+    field = Draft._meta.get_field(name)
+    return field.formfield(**{one.code: one.limit_value for one in field.validators})  # type: ignore[union-attr, return-value]
+
+
 class DraftForm(forms.ModelForm):
     """The editor. `revision` is the save that the text began from, so that two people can't overwrite each other unseen."""
 
     revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31 - 1)
+    parallelism = _number("parallelism")
+    checkpoint_interval_seconds = _number("checkpoint_interval_seconds")
     properties = PropertiesField(
         label=_("Advanced properties"), required=False, help_text=_('Flink properties, one "key: value" per line.')
     )

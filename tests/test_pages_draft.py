@@ -145,6 +145,25 @@ def test_wrong_values_are_told_at_the_field(
     assert Draft.objects.get().revision == 1
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("parallelism", "-1", "greater than or equal to 1."),
+        ("parallelism", "0", "greater than or equal to 1."),
+        ("parallelism", "2049", "less than or equal to 2048."),
+        ("checkpoint_interval_seconds", "-1", "greater than or equal to 1."),
+        ("checkpoint_interval_seconds", "3601", "less than or equal to 3600."),
+    ],
+)
+def test_a_number_beyond_its_limit_is_told_the_true_one_once(
+    client: Client, alice: User, job: Job, url: str, field: str, value: str, limit: str
+) -> None:
+    client.force_login(alice)
+    answer = client.post(url, filled(**{field: value}), headers=HTMX)
+    (error,) = answer.context["form"].errors[field]
+    assert error.endswith(limit)
+
+
 def test_specs_are_hidden_where_the_cluster_knows_whole_cus_only(
     client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, url: str
 ) -> None:

@@ -145,6 +145,19 @@ def test_it_moves_a_job(client: Client, alice: User, job: Job, folders: dict[str
     assert Job.objects.get().folder is None
 
 
+def test_too_long_a_name_is_told_of_once(
+    client: Client, alice: User, job: Job, endpoint: Any, url: str, folders: dict[str, Folder]
+) -> None:
+    client.force_login(alice)
+    rest = {"endpoint": endpoint.pk, "cluster": job.cluster.serial}
+    for address in (f"{url}new/", f"/jobs/{job.serial}/rename/", f"/jobs/{job.serial}/copy/"):
+        answer = client.post(address, {"name": "x" * 50, **rest})
+        assert answer.status_code == 422
+        (error,) = answer.context["form"].errors["name"]
+        assert error.startswith("Use 1 to 49 characters"), address
+    assert client.post(f"{url}new/", {"name": "x" * 49, **rest}).status_code == 302
+
+
 def test_it_renames_a_job(client: Client, alice: User, job: Job, endpoint: Any) -> None:
     make_job(alice, job.workspace, endpoint, "taken")
     client.force_login(alice)
