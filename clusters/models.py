@@ -73,7 +73,12 @@ class ClusterQuerySet(models.QuerySet["Cluster"]):
 
 class Cluster(models.Model):
     serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_cluster_serial, editable=False)
-    name = models.CharField(_("name"), max_length=50, unique=True)
+    name = models.CharField(
+        _("name"),
+        max_length=50,
+        unique=True,
+        error_messages={"unique": _("There is already a cluster with this name.")},
+    )
     description = models.CharField(_("description"), max_length=200, blank=True)
     workspaces = models.ManyToManyField(
         Workspace, through="ClusterBinding", related_name="clusters", verbose_name=_("workspaces")
@@ -146,7 +151,13 @@ class ClusterBinding(models.Model):
     class Meta:
         verbose_name = _("binding")
         verbose_name_plural = _("bindings")
-        constraints = [models.UniqueConstraint(fields=["cluster", "workspace"], name="clusters_binding_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "workspace"],
+                name="clusters_binding_once",
+                violation_error_message=_("The cluster is bound to this workspace already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.cluster} - {self.workspace}"
@@ -191,7 +202,11 @@ class FlinkEndpoint(models.Model):
         verbose_name_plural = _("Flink endpoints")
         ordering = ["-is_default", "-flink_version"]
         constraints = [
-            models.UniqueConstraint(fields=["cluster", "flink_version"], name="clusters_endpoint_version_once"),
+            models.UniqueConstraint(
+                fields=["cluster", "flink_version"],
+                name="clusters_endpoint_version_once",
+                violation_error_message=_("The cluster has this Flink version already."),
+            ),
             models.UniqueConstraint(
                 fields=["cluster"], condition=Q(is_default=True), name="clusters_endpoint_one_default"
             ),

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
 from clusters import acts
-from clusters.models import Cluster, FlinkEndpoint
+from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs.models import Job
 from tests.conftest import make_user
 from tests.test_clusters import ENDPOINT, defaults, fields
@@ -97,6 +98,24 @@ def test_what_the_administration_changes_is_on_record(
         "alice, until then Developer, became Viewer.",
         "bob was added as Workspace admin.",
     }
+
+
+def test_what_may_be_there_once_says_so_in_the_words_of_the_pages(alice: User, endpoint: FlinkEndpoint) -> None:
+    member, binding = Member.objects.get(user=alice), endpoint.cluster.bindings.get()
+    for twin, words in (
+        (Member(workspace=member.workspace, user=alice), "This user is a member already."),
+        (
+            ClusterBinding(cluster=binding.cluster, workspace=binding.workspace),
+            "The cluster is bound to this workspace already.",
+        ),
+        (
+            FlinkEndpoint(cluster=endpoint.cluster, flink_version="2.2.1", is_default=False),
+            "The cluster has this Flink version already.",
+        ),
+    ):
+        with pytest.raises(ValidationError) as refused:
+            twin.validate_constraints()
+        assert refused.value.messages == [words]
 
 
 # --- Clusters ---

@@ -180,7 +180,10 @@ def test_a_super_admin_creates_and_changes_one(client: Client, root: User) -> No
 
 def test_a_taken_name_is_told(client: Client, root: User, workspace: Workspace) -> None:
     client.force_login(root)
-    assert client.post("/spaces/new/", {"name": "Trading"}).status_code == 422
+    for language, words in (("zh-CN", "已存在同名工作空间。"), ("en", "There is already a workspace with this name.")):
+        answer = client.post("/spaces/new/", {"name": "Trading"}, headers={"Accept-Language": language})
+        assert answer.status_code == 422
+        assert answer.context["form"].errors["name"] == [words]
     with pytest.raises(acts.Refusal, match="already a workspace with this name"):
         acts.create_workspace(root, "Trading", "")
 

@@ -66,7 +66,12 @@ def is_super_admin(user: Visitor) -> bool:
 
 class Workspace(models.Model):
     serial = models.CharField(_("ID"), max_length=32, unique=True, default=new_workspace_serial, editable=False)
-    name = models.CharField(_("name"), max_length=50, unique=True)
+    name = models.CharField(
+        _("name"),
+        max_length=50,
+        unique=True,
+        error_messages={"unique": _("There is already a workspace with this name.")},
+    )
     description = models.CharField(_("description"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -99,7 +104,11 @@ class Member(models.Model):
         verbose_name = _("member")
         verbose_name_plural = _("members")
         constraints = [
-            models.UniqueConstraint(fields=["workspace", "user"], name="workspaces_member_once"),
+            models.UniqueConstraint(
+                fields=["workspace", "user"],
+                name="workspaces_member_once",
+                violation_error_message=_("This user is a member already."),
+            ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="workspaces_member_role"),
         ]
 
