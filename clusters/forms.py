@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from clusters.cu import cu_text
 from clusters.models import Cluster, FlinkEndpoint
 from workspaces.meanwhile import KeepsChangesOfOthers
 from workspaces.models import Workspace
@@ -48,8 +49,7 @@ class ClusterForm(KeepsChangesOfOthers, forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The database says 32.00, people say 32.
-        self.initial["total_cu"] = f"{Decimal(self.initial.get('total_cu', 32)).normalize():f}"
+        self.initial["total_cu"] = cu_text(self.initial.get("total_cu", Decimal(32)))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data

@@ -119,7 +119,7 @@ def test_it_refuses_a_run_without_free_cu(console: Console) -> None:
     cluster = console.endpoint.cluster
     cluster.total_cu = 1
     cluster.save()
-    with pytest.raises(operations.Refusal, match="Not enough CU"):
+    with pytest.raises(operations.Refusal, match="the run needs 2 CU, 1 of 1 CU are free"):
         console.click_run()
     assert console.job.status == "stopped"
 

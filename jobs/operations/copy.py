@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clusters.cu import cu_text
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Definition, Draft, Folder, Job, Operation, Version
 from jobs.operations.opening import allowed, done, lock_job, lock_jobs
@@ -70,7 +71,7 @@ def _changes(job: Job, endpoint: FlinkEndpoint, cluster: Cluster, definition: De
             ("taskmanager-spec", definition.taskmanager_spec),
         ):
             if spec != WHOLE_CU:
-                yield Change(what, f"{spec.normalize():f}", f"{WHOLE_CU}")
+                yield Change(what, cu_text(spec), cu_text(WHOLE_CU))
 
 
 def published_definition(job: Job) -> Version | None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
+from clusters.cu import cu_text
 from clusters.models import Cluster, ClusterBinding
 from jobs.models import Batch, Job, Operation, Run, Snapshot, Version
 from jobs.operations.opening import only, open_operations, sort_out
@@ -160,9 +161,9 @@ class Ground:
         if self.used[cluster.pk] + version.cu > cluster.total_cu:
             raise NotEnoughCu(
                 _("Not enough CU on the cluster: the run needs %(needs)s CU, %(free)s of %(total)s CU are free."),
-                needs=version.cu,
-                free=cluster.total_cu - self.used[cluster.pk],
-                total=cluster.total_cu,
+                needs=cu_text(version.cu),
+                free=cu_text(cluster.total_cu - self.used[cluster.pk]),
+                total=cu_text(cluster.total_cu),
             )
 
 

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from clusters.cu import cu_text
 from jobs import advice, remedies, shown
 from jobs.models import BatchItem, Job, Problem, Run
 from jobs.operations.copy import sentence
@@ -196,8 +197,7 @@ def change_sentence(change: dict[str, str]) -> str:
 
 @register.filter
 def cu(amount: Decimal | None) -> str:
-    """Write an amount of CU without useless zeros."""
-    return "–" if amount is None else f"{Decimal(amount).normalize():f}"
+    return "–" if amount is None else cu_text(amount)
 
 
 PARAM_NAMES = {

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from clusters.cu import cu_text
 from jobs.models import Draft, Job, Version
 from jobs.secrets import lines_beside, masked_properties, masked_sql, properties_beside
 from jobs.views.job import PAGE_SIZE, head_context
@@ -68,8 +69,8 @@ def _numbers(definition: Draft | Version) -> list[tuple[str, str]]:
     return [
         (_("Default parallelism"), str(definition.parallelism)),
         (_("Checkpoint interval"), _("%(seconds)s s") % {"seconds": definition.checkpoint_interval_seconds}),
-        (_("JobManager spec"), f"{definition.jobmanager_spec.normalize():f} CU"),
-        (_("TaskManager spec"), f"{definition.taskmanager_spec.normalize():f} CU"),
+        (_("JobManager spec"), f"{cu_text(definition.jobmanager_spec)} CU"),
+        (_("TaskManager spec"), f"{cu_text(definition.taskmanager_spec)} CU"),
     ]
 
 
