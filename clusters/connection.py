@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from clusters.engine import EngineError
 from clusters.models import FlinkEndpoint
+from clusters.network import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ def ask(endpoint: FlinkEndpoint) -> Answer:
     try:
         found = endpoint.engine().capacity()
     except EngineError as error:
-        return Answer("bad", _("%(address)s does not answer: %(reason)s") % (names | {"reason": error.summary}))
+        return Answer("bad", _("%(address)s does not answer: %(reason)s") % (names | {"reason": told(error.summary)}))
     names |= {"version": found.version, "free": str(found.slots_free), "total": str(found.slots_total)}
     if found.version != endpoint.flink_version:
         return Answer(

@@ -31,6 +31,7 @@ from clusters.engine import (
     Unreachable,
 )
 from clusters.flink_answers import Overview, checkpoint_of, moment, understanding
+from clusters.network import words
 
 RUNNER_CLASS = "console.SqlRunner"
 CONNECT_SECONDS = 3.0
@@ -225,9 +226,9 @@ class FlinkEngine:
         try:
             answer = self._http.request(method, self.url + path, timeout=timeout, **content)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            raise Unreachable(str(error)) from error
+            raise Unreachable(words(error), str(error)) from error
         except urllib3.exceptions.HTTPError as error:
-            raise Unanswered(f"{type(error).__name__}: {error}") from error
+            raise Unanswered(words(error), f"{type(error).__name__}: {error}") from error
         return answer.status, answer.data
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from clusters.engine import Statement
+from clusters.network import told
 from jobs.known_errors import FALLBACK, FLINK, OWN, Advice
 from jobs.models import Problem
 
@@ -24,7 +25,7 @@ class Explanation:
 
     @property
     def summary(self) -> str:
-        return self.problem.summary
+        return told(self.problem.summary)
 
     @property
     def trace(self) -> str:

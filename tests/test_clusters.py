@@ -136,7 +136,10 @@ def test_it_refuses_what_can_not_be(ruler: Client, cluster: Cluster, url: str, w
 
 
 def test_a_taken_name_is_told(ruler: Client, root: User, cluster: Cluster) -> None:
-    assert ruler.post("/clusters/new/", fields(cluster)).status_code == 422
+    for language, words in (("zh-CN", "已存在同名集群。"), ("en", "There is already a cluster with this name.")):
+        answer = ruler.post("/clusters/new/", fields(cluster), headers={"Accept-Language": language})
+        assert answer.status_code == 422
+        assert answer.context["form"].errors["name"] == [words]
     with pytest.raises(acts.Refusal, match="already a cluster with this name"):
         acts.create_cluster(root, {"name": "cluster-a", "snapshot_directory": "file:///x"})
 
@@ -258,7 +261,10 @@ def test_it_tells_that_the_version_is_another(ruler: Client, endpoint: FlinkEndp
 def test_it_tells_that_nobody_answers(ruler: Client, endpoint: FlinkEndpoint, fake: FakeFlink, url: str) -> None:
     fake.stop()
     test = f"{url}endpoints/{endpoint.pk}/test/"
-    assert "does not answer" in ruler.post(test, headers=HTMX).text
+    told = ruler.post(test, headers=HTMX).text
+    assert f"{fake.url} does not answer: The connection was refused: nothing listens at this address." in told
+    assert "Errno" not in told
+    assert "连接被拒绝" in ruler.post(test, headers={**HTMX, "Accept-Language": "zh-CN"}).text
     # Without JavaScript the page says it.
     assert "does not answer" in ruler.post(test, follow=True).text
 

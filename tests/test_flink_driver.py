@@ -1,10 +1,13 @@
 """The driver: Flink's answers in our words, and one place that turns the world's errors into ours."""
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
+import urllib3
 
+from clusters import network
 from clusters.engine import (
     AlreadySubmitted,
     EngineError,
@@ -68,7 +71,32 @@ def test_what_it_does_not_know_is_not_found(engine: FlinkEngine) -> None:
 
 def test_nobody_there_is_unreachable(engine: FlinkEngine, fake: FakeFlink) -> None:
     fake.stop()
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match=network.REFUSED) as nobody:
+        engine.jobs()
+    assert "Connection refused" in nobody.value.trace
+
+
+def test_it_says_in_words_why_nobody_is_there(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match=network.UNKNOWN_HOST):
+        FlinkEngine("http://nobody.invalid:8081", tmp_path).jobs()
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (OSError(errno.EHOSTUNREACH, "No route to host"), network.NO_WAY),
+        (OSError(errno.EMFILE, "Too many open files"), network.NOT_MADE),
+    ],
+)
+def test_it_says_in_words_what_the_system_says(cause: OSError, words: str) -> None:
+    error = urllib3.exceptions.NewConnectionError(urllib3.connection.HTTPConnection("flink"), str(cause))
+    error.__cause__ = cause
+    assert network.words(error) == words
+
+
+def test_it_says_in_words_that_the_answer_was_lost(engine: FlinkEngine, fake: FakeFlink) -> None:
+    fake.fault(("*", r".*"), "drop_answer", times=None)
+    with pytest.raises(Unanswered, match=network.BROKEN_OFF):
         engine.jobs()
 
 

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from clusters import network
 from clusters.cu import cu_text
 from jobs import advice, remedies, shown
 from jobs.models import BatchItem, Job, Problem, Run
@@ -182,6 +183,12 @@ def ago(at: datetime) -> str:
 @register.filter
 def step_label(step: str) -> str:
     return str(Step(step).label) if step in Step.values else ""
+
+
+@register.filter
+def told(reason: str) -> str:
+    """Return what went wrong on the way to Flink in the reader's language; other words as they came."""
+    return network.told(reason)
 
 
 @register.filter

@@ -1,0 +1,42 @@
+"""What can go wrong on the way to a Flink, in words. They are kept in English; `told` says them in the reader's language."""
+
+import errno
+
+import urllib3.exceptions as wrong
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as N_
+
+REFUSED = N_("The connection was refused: nothing listens at this address.")
+UNKNOWN_HOST = N_("There is no host of this name.")
+NO_WAY = N_("No way leads to this host.")
+NOT_MADE = N_("No connection could be made.")
+NOT_TAKEN = N_("Nobody took the connection in time.")
+NO_ANSWER = N_("No answer came in time.")
+BROKEN_OFF = N_("The connection broke off before the answer was complete.")
+NOT_SECURE = N_("No secure connection could be made.")
+
+WORDS = {REFUSED, UNKNOWN_HOST, NO_WAY, NOT_MADE, NOT_TAKEN, NO_ANSWER, BROKEN_OFF, NOT_SECURE}
+OF_THE_SYSTEM = {errno.ECONNREFUSED: REFUSED, errno.EHOSTUNREACH: NO_WAY, errno.ENETUNREACH: NO_WAY}
+# The narrower kinds stand first.
+OF_THE_LIBRARY = {
+    wrong.NameResolutionError: UNKNOWN_HOST,
+    wrong.NewConnectionError: NOT_MADE,  # a kind of time-out to the library
+    wrong.ConnectTimeoutError: NOT_TAKEN,
+    wrong.ReadTimeoutError: NO_ANSWER,
+    wrong.ProtocolError: BROKEN_OFF,
+    wrong.SSLError: NOT_SECURE,
+}
+
+
+def words(error: wrong.HTTPError) -> str:
+    """Return what went wrong; of what is not known here, the library's own text."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in OF_THE_SYSTEM:
+        return OF_THE_SYSTEM[cause.errno]
+    known = (text for kind, text in OF_THE_LIBRARY.items() if isinstance(error, kind))
+    return next(known, f"{type(error).__name__}: {error}")
+
+
+def told(reason: str) -> str:
+    """Return a reason in the reader's language, if it is one of ours; else as it came."""
+    return gettext(reason) if reason in WORDS else reason
