@@ -86,6 +86,16 @@ def test_run_tells_what_is_needed_and_what_is_free(
     assert answer.text.count("Not enough CU will be left") == 1
 
 
+def test_run_tells_the_same_reason_as_its_result(client: Client, alice: User, desk: Desk, base: str) -> None:
+    job = desk.jobs(1)[0]
+    new = operations.create_job(alice, job.workspace, "new", job.cluster, job.endpoint)
+    client.force_login(alice)
+    line = next(one for one in client.get(base + "run/", {"job": new.serial}).context["plan"].lines)
+    batch = desk.batch(Action.RUN, [new], start="none")
+    desk.settle(batch)
+    assert line.why_not == batch.items.get().reason == "The job has no published version."
+
+
 def test_run_tells_of_the_latest_snapshots(client: Client, alice: User, desk: Desk, base: str) -> None:
     jobs = desk.jobs(2)
     desk.settle(desk.batch(Action.RUN, jobs, start="none"))

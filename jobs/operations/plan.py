@@ -158,7 +158,7 @@ def _plan_runs(made: Plan, workspace: Workspace, start: str) -> None:
     left: dict[int, Decimal] = {}
     rooms: dict[int, Room] = {}
     for line in made.lines:
-        line.why_not = line.why_not or _why_no_run(line, bound, start)
+        line.why_not = _why_no_run(line, bound, start)
         if line.why_not or line.version is None:
             continue
         job, cu = line.job, line.version.cu
@@ -174,8 +174,10 @@ def _plan_runs(made: Plan, workspace: Workspace, start: str) -> None:
 
 def _why_no_run(line: Line, bound: set[int], start: str) -> str:
     job = line.job
-    if line.version is None:
+    if line.version is None:  # the reason that counts, whatever the status
         return _("The job has no published version.")
+    if line.why_not:
+        return line.why_not
     if job.live_run:
         return _("It is not yet known whether the last run is over. Try again when the cluster answers.")
     if job.cluster_id not in bound:
