@@ -44,6 +44,17 @@ def test_the_second_of_two_who_edit_is_told_and_nothing_is_overwritten(job: Job,
     operations.save_draft(alice, job, conflict.value.draft.revision, {"sql": "-- both"})
 
 
+def test_saving_the_same_again_is_no_save(job: Job, alice, bob) -> None:
+    draft = Draft.objects.get(job=job)
+    again = operations.save_draft(bob, job, draft.revision, draft.values())
+    assert (again.revision, again.saved_by, again.saved_at) == (draft.revision, alice, draft.saved_at)
+    assert Operation.objects.filter(job=job, action="save").count() == 1
+    with pytest.raises(operations.Conflict):
+        operations.save_draft(bob, job, draft.revision - 1, draft.values())
+    assert operations.save_draft(bob, job, draft.revision, {"parallelism": 2}).revision == draft.revision + 1
+    assert Operation.objects.filter(job=job, action="save").count() == 2
+
+
 def test_saving_never_touches_the_status_of_a_running_job(console: Console, alice) -> None:
     console.start()
     draft = Draft.objects.get(job=console.job)

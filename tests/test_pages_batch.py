@@ -131,6 +131,10 @@ def test_publish_tells_of_drafts_that_can_not_be_taken_apart(
     assert "1 of 2 jobs" in body
     assert "nothing changed since v1" in body
     assert "becomes version 2" in body
+    operations.save_draft(alice, jobs[1], 1, {"parallelism": 2})
+    assert "nothing changed" not in client.get(base + "publish/", {"job": jobs[1].serial}).text
+    operations.save_draft(alice, jobs[1], 2, {"parallelism": 1})
+    assert "nothing changed since v1" in client.get(base + "publish/", {"job": jobs[1].serial}).text
     answer = client.post(base + "publish/", form(jobs, note=""))
     assert answer.status_code == 422
     assert not Batch.objects.exists()

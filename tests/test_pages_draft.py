@@ -70,6 +70,33 @@ def test_publish_saves_first(client: Client, alice: User, job: Job, url: str) ->
     assert "console:open-publish" in json.loads(answer.headers["HX-Trigger"])
 
 
+def test_the_editor_saves_what_is_new_only(client: Client, alice: User, job: Job, url: str) -> None:
+    client.force_login(alice)
+    client.post(url, filled(), headers=HTMX)
+    answer = client.post(url, filled(revision=2), headers=HTMX)
+    assert 'name="revision" value="2"' in answer.text
+    assert client.post(url, filled(revision=2, do="publish"), headers=HTMX).status_code == 200
+    assert job.operations.filter(action="save").count() == 2
+    assert client.post(url, filled(), headers=HTMX).status_code == 409
+
+
+def test_publishing_tells_that_nothing_changed(client: Client, alice: User, job: Job, url: str) -> None:
+    def dialog() -> str:
+        return client.get(f"/jobs/{job.serial}/publish/").text
+
+    client.force_login(alice)
+    assert "nothing changed since v1" in dialog()
+    client.post(url, filled())
+    assert "nothing changed" not in dialog()
+    assert client.post(f"/jobs/{job.serial}/publish/", {"note": "second"}).status_code == 302
+    assert "nothing changed since v2" in dialog()
+    # A detour leads back to the same.
+    client.post(url, filled(revision=2, parallelism=4))
+    client.post(url, filled(revision=3))
+    assert "nothing changed since v2" in dialog()
+    assert client.post(f"/jobs/{job.serial}/publish/", {"note": "third"}).status_code == 302
+
+
 def test_the_second_save_overwrites_nothing(client: Client, alice: User, bob: User, job: Job, url: str) -> None:
     client.force_login(bob)
     client.post(url, filled(sql="-- of bob"))

@@ -48,6 +48,10 @@ class Definition(models.Model):
         """Return what makes the definition, by field name, to be written into another one."""
         return {field.name: getattr(self, field.name) for field in Definition._meta.get_fields()}
 
+    def is_like(self, other: Definition) -> bool:
+        """Tell whether both make the same job."""
+        return self.values() == other.values()
+
 
 class Draft(Definition):
     job = models.OneToOneField(Job, models.CASCADE, related_name="draft", verbose_name=_("job"))

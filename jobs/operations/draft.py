@@ -70,12 +70,17 @@ def create_job(
 
 @transaction.atomic
 def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -> Draft:
-    """Save the draft over the one with `revision` (0: there was none). Raise Conflict when that isn't the last any more."""
+    """Save the draft over the one with `revision` (0: there was none). Raise Conflict when that isn't the last any more.
+
+    What says the same as the last save is none of its own: the draft stays as it is, and nothing is put on record.
+    """
     job = lock_job(job, Action.SAVE)
     draft = Draft.objects.select_related("saved_by").filter(job=job).first()
     # Where there is none yet, nothing can be overwritten.
     if draft and draft.revision != revision:
         raise Conflict(draft)
+    if draft and all(getattr(draft, name) == value for name, value in values.items()):
+        return draft
     draft = draft or Draft(job=job, revision=0)
     for name, value in values.items():
         setattr(draft, name, value)
@@ -112,7 +117,7 @@ def publish_definition(user: Visitor, job: Job, values: dict[str, Any], note: st
     """
     job = lock_job(job, Action.SAVE)
     draft, latest = Draft.objects.filter(job=job).first(), job.versions.first()
-    if draft is None or (latest and draft.values() == latest.values()):
+    if draft is None or (latest and draft.is_like(latest)):
         draft = save_draft(user, job, draft.revision if draft else 0, values)
         job = lock_job(job, Action.PUBLISH)
     record = only(_published(user, {job: Draft(job=job, **values)}, note))

@@ -39,7 +39,7 @@ class Line:
     @property
     def draft_is_published(self) -> bool:
         draft = getattr(self.job, "draft", None)
-        return bool(draft and self.version and draft.saved_at <= self.version.published_at)
+        return bool(draft and self.version and draft.is_like(self.version))
 
 
 @dataclass(slots=True, eq=False)
@@ -109,13 +109,14 @@ def plan(
 ) -> Plan:
     """Tell what `action` would do with `jobs`. `order`: serials as ticked; `start`: of a run; `cluster`: of copies."""
     found = jobs.select_related("cluster", "endpoint", "workspace", "current_run__version", "draft")
-    if action != Action.PUBLISH:
+    versions = Version.objects.order_by("job_id", "-number").distinct("job_id")
+    if action != Action.PUBLISH:  # only then is it told what is new in a draft
         found = found.defer("draft__sql", "current_run__version__sql")
+        versions = versions.defer("sql")
     rank = {serial: position for position, serial in enumerate(order)}
     rows = sorted(found, key=lambda job: rank.get(job.serial, len(rank)))
-    versions = Version.objects.filter(job__in=rows).order_by("job_id", "-number").distinct("job_id").defer("sql")
     points = best_of(rows)
-    latest = {one.job_id: one for one in versions}
+    latest = {one.job_id: one for one in versions.filter(job__in=rows)}
     made = Plan([_line(job, latest.get(job.pk), points, action) for job in rows])
     if action == Action.RUN:
         _plan_runs(made, workspace, start)

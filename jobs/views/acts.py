@@ -33,8 +33,9 @@ def publish(request: Request, serial: str) -> HttpResponse:
         version = operations.publish(request.user, job, form.cleaned_data["note"])
         return _go_on(request, job, version.number)
 
-    draft = getattr(job, "draft", None)
-    context = {"draft": draft, "next_number": job.last_version_number + 1}
+    draft, latest = getattr(job, "draft", None), job.versions.first()
+    same = latest if draft and latest and draft.is_like(latest) else None
+    context = {"draft": draft, "same": same, "next_number": job.last_version_number + 1}
     return _dialog(request, job, Action.PUBLISH, form, do, context)
 
 
