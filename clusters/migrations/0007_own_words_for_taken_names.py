@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clusters', '0005_checkpoint_directory'),
+        ('clusters', '0006_capacity'),
         ('workspaces', '0006_own_words_for_taken_names'),
     ]
 
