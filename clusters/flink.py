@@ -259,8 +259,15 @@ def _error(status: int, data: dict[str, Any]) -> EngineError:
     return Refused(summary, trace)
 
 
+# Above the innermost cause, which only says what is wrong with the value.
+WHICH_KEY = re.compile(r"Could not parse value '.*' for key '.*'\.$", re.MULTILINE)
+
+
 def root_cause(trace: str) -> str:
-    """Return the message of the innermost cause of a Java stack trace, all its lines, without the frames."""
+    """Return the message of the innermost cause of a Java stack trace, all its lines, without the frames.
+
+    When a value can't be read, what Flink says of its key stands before that.
+    """
     lines = [line for line in trace.splitlines() if not re.match(r"\s*(at |\.\.\. \d+|~?\[|Suppressed: )", line)]
     lines = [
         line for line in lines if "End of exception on server side" not in line and line != "Internal server error."
@@ -269,7 +276,9 @@ def root_cause(trace: str) -> str:
     text = "\n".join(lines[last:]).strip().removeprefix("<Exception on server side:").strip()
     text = text.removeprefix("Caused by: ")
     # "org.apache.flink.table.api.ValidationException: text" -> "ValidationException: text"
-    return re.sub(r"^(?:[a-z_][\w$]*\.)+(?=[A-Z])", "", text)[:4000]
+    text = re.sub(r"^(?:[a-z_][\w$]*\.)+(?=[A-Z])", "", text)
+    key = WHICH_KEY.search(trace)
+    return (f"{key[0]}\n{text}" if key and key[0] not in text else text)[:4000]
 
 
 def plain_path(uri: str) -> str:

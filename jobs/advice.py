@@ -40,8 +40,10 @@ BY_TITLE = {entry.title: entry for entry in [*FLINK, FALLBACK]}
 def explain(problem: Problem) -> Explanation:
     """Return what is known about a problem; for an unknown one, Flink's own words as the cause."""
     found = advice_for(problem)
+    is_recognized = problem.code in OWN or "known" in problem.values
+    kept = {} if is_recognized else known_of(problem.summary + "\n" + problem.trace)
     # What an entry names and the problem does not know stays empty.
-    values: dict[str, Any] = defaultdict(str, problem.values)
+    values: dict[str, Any] = defaultdict(str, kept | problem.values)
     values["refusal"] = problem.refusal
     cause = _(found.cause) % values if found.cause else problem.summary
     return Explanation(_(found.title), cause, _(found.advice), problem)
@@ -58,6 +60,13 @@ def recognize(text: str) -> Advice:
     return next((entry for entry in FLINK if re.search(entry.pattern, text)), FALLBACK)
 
 
+def known_of(text: str) -> dict[str, str]:
+    """Return what a problem keeps of Flink's words: the title of their entry, and what its pattern names in them."""
+    entry = recognize(text)
+    found = re.search(entry.pattern, text)
+    return {"known": entry.title} | (found.groupdict() if found else {})
+
+
 def line_of(summary: str, trace: str, statements: Sequence[Statement]) -> int | None:
     """Return the line of the user's script that an error of Flink is about; None when it can't be told.
 
@@ -71,6 +80,10 @@ def line_of(summary: str, trace: str, statements: Sequence[Statement]) -> int | 
     named = _statement_of_table(f"{summary}\n{trace}", statements)
     if named is None and (found := re.search(r"Statement (\d+): ", trace)):
         named = next(iter(statements[int(found.group(1)) - 1 :]), None)
+    if named is None and (key := known_of(f"{summary}\n{trace}").get("key")):
+        # A property: the script is to blame only where it sets that.
+        settings = [one for one in statements if one.kind == "set" and one.text.partition("\n")[0] == key]
+        return settings[-1].line if settings else None
     if named is None and "The main method caused an error" in trace and "Failed to execute job" not in trace:
         # It was compiling, so it is about what is to run; where that is only one statement, it can be told.
         inserts = [one for one in statements if one.kind == "insert"]

@@ -1,6 +1,7 @@
 """Known errors -> title, cause and what to do. Data, not code: add an entry, nothing else.
 
-A problem of our own is found by its code; Flink's words are matched against the patterns, first match wins.
+A problem of our own is found by its code; Flink's words are matched against the patterns, first match wins. What a pattern names
+in them, (?P<key>...), the cause may tell: %(key)s.
 """
 
 # ruff: noqa: E501 - one sentence or pattern stays on one line
@@ -743,6 +744,16 @@ FLINK = [
         N_("Look at the job's status and run it again if needed."),
         r"FlinkJobNotFoundException|Could not find Flink job",
         acts=("run-again",),
+    ),
+    Advice(
+        N_("A Flink property has a value that is not understood"),
+        N_("The value of %(key)s has a form that Flink does not understand."),
+        N_(
+            "Correct it in the advanced properties, or in the SET statement that gives it; Flink's words say what is wrong with it."
+        ),
+        # Of an option in a WITH clause Flink tells the table, too.
+        r"(?s)\A(?!.*(?:Invalid value for option|Table options are:)).*Could not parse value '.*?' for key '(?P<key>[^'\n]+)'",
+        acts=("set-properties",),
     ),
     Advice(
         N_("An option has a value that is not understood"),

@@ -81,6 +81,11 @@ def remedies(job: Job, problem: Problem) -> list[Remedy]:
     return [_remedy(job, BUTTONS[name], line) for name in names if job.may(BUTTONS[name].needs)]
 
 
+def fields_of(problem: Problem) -> list[Button]:
+    """Return the buttons that lead to fields beside the script, for the page that shows them."""
+    return [button for name in advice_for(problem).acts if (button := BUTTONS[name]).anchor]
+
+
 def _remedy(job: Job, button: Button, line: int | None) -> Remedy:
     url = reverse(button.address, args=[job.workspace.serial if button.is_of_workspace else job.serial])
     is_at_line = button is BUTTONS[AT_ITS_LINE]

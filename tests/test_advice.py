@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusters.engine import Statement
+from clusters.flink import root_cause
 from jobs import advice, known_errors
 from jobs.models import Problem
 from jobs.remedies import AT_ITS_LINE, BUTTONS
@@ -31,6 +32,7 @@ WORDS = {
     "UnsupportedFileSystemSchemeException: Could not find a file system implementation for scheme 's3'.": "No file system for this address",
     "NoResourceAvailableException: Could not acquire the minimum required resources.": "Not enough slots",
     "ArithmeticException: / by zero": "Division by zero",
+    "Could not parse value 'lots' for key 'execution.checkpointing.interval'.\nNumberFormatException: text does not start with a number": "A Flink property has a value that is not understood",
     "NumberFormatException: For input string: 'abc'. Invalid character found.": "A value can't be converted",
     "RuntimeException: Fail to deserialize at field: id.": "A row can't be read",
     "EnforcerException: Column 'id' is NOT NULL, however, a null value is being written into it.": "NULL in a NOT NULL column",
@@ -131,7 +133,7 @@ WORDS = {
     "ValidationException: Invalid data type of time field for watermark definition. The field must be of type TIMESTAMP(p) or TIMESTAMP_LTZ(p)": "The watermark is not on a timestamp",
     "SqlValidatorException: Unknown target column 'nosuch'": "The sink's columns are named wrongly",
     "DateTimeParseException: Text 'abc' could not be parsed at index 0": "A date or time can't be read",
-    "IllegalArgumentException: Could not parse value 'many' for key 'rows-per-second'.": "An option has a value that is not understood",
+    "ValidationException: Invalid value for option 'rows-per-second'.": "An option has a value that is not understood",
 }
 
 
@@ -151,6 +153,21 @@ TRACES = sorted((Path(__file__).parent / "traces").glob("*.txt"))
 def test_it_recognizes_recorded_traces(path: Path) -> None:
     title, _empty, words = path.read_text().split("\n", 2)
     assert advice.explain(Problem(code="flink", summary=words.partition("\n\n")[0], trace=words)).title == title
+
+
+def test_a_property_is_named_and_no_line_of_the_script_is_blamed_for_it() -> None:
+    insert = Statement("insert", "INSERT INTO snk SELECT 1", 3)
+    setting = Statement("set", "execution.checkpointing.interval\nlots", 2)
+    traces = [path.read_text() for path in TRACES if path.stem in ("property-value", "property-at-start")]
+    assert len(traces) == 2
+    for trace in traces:
+        found = advice.explain(Problem(code="flink", summary=root_cause(trace), trace=trace))
+        assert found.cause.startswith("The value of execution.checkpointing.interval has a form")
+        assert found.summary.startswith(
+            "Could not parse value 'lots' for key 'execution.checkpointing.interval'.\nNumber"
+        )
+        assert advice.line_of(found.summary, trace, [insert]) is None
+        assert advice.line_of(found.summary, trace, [setting, insert]) == 2
 
 
 def test_there_are_traces_and_nothing_of_a_machine_in_them() -> None:

@@ -215,6 +215,17 @@ def test_check_marks_the_line(client: Client, alice: User, job: Job, url: str) -
     assert "never closed" in answer.text
 
 
+def test_check_names_a_wrong_property_and_leads_to_its_field(
+    client: Client, alice: User, job: Job, fake: FakeFlink, url: str
+) -> None:
+    fake.refuse_next_plan("java.lang.IllegalArgumentException: Could not parse value 'lots' for key 'a.b'.")
+    client.force_login(alice)
+    answer = client.post(url, filled(do="check", properties="a.b: lots"), headers=HTMX).text
+    assert "The value of a.b has a form that Flink does not understand." in answer
+    assert 'href="#id_properties"' in answer
+    assert "data-error-line" not in answer
+
+
 def test_check_without_an_answer_says_so(client: Client, alice: User, job: Job, fake: FakeFlink, url: str) -> None:
     FlinkEndpoint.objects.update(rest_url="http://127.0.0.1:9")
     client.force_login(alice)

@@ -45,6 +45,14 @@ def test_a_known_line_comes_first(job: Job) -> None:
     assert remedies(job, job.problem)[0].url == f"/jobs/{job.serial}/draft/?line=2"
 
 
+def test_a_wrong_property_is_named_and_its_field_is_led_to(job: Job) -> None:
+    job = broken(job, "Could not parse value 'lots' for key 'a.b'.\nNumberFormatException: lots")
+    assert job.problem
+    assert job.problem.values["key"] == "a.b"
+    (only,) = remedies(job, job.problem)
+    assert (only.label, only.url) == ("Change the advanced properties", f"/jobs/{job.serial}/draft/#id_properties")
+
+
 def test_what_is_not_allowed_now_is_not_offered(console: Console) -> None:
     console.start()
     job = console.job

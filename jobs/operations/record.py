@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 
 from clusters.engine import EngineError, Statement
 from clusters.models import FlinkEndpoint
-from jobs.advice import line_of, recognize
+from jobs.advice import known_of, line_of
 from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
@@ -176,7 +176,7 @@ def problem(code: str, summary: str = "", trace: str = "", of: Run | None = None
 def problem_without(secrets: Collection[str], code: str, summary: str, trace: str, **values: Any) -> Problem:
     """Keep a problem whose words must not tell these secrets."""
     if code == "flink":
-        values["known"] = recognize(summary + "\n" + trace).title
+        values |= known_of(summary + "\n" + trace)
     return Problem.objects.create(code=code, values=values, summary=mask(summary, secrets), trace=mask(trace, secrets))
 
 

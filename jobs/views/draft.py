@@ -14,6 +14,7 @@ from jobs import operations
 from jobs.advice import explain
 from jobs.forms import DraftForm
 from jobs.models import Draft, Job
+from jobs.remedies import fields_of
 from jobs.secrets import lines_beside, masked_sql
 from jobs.views.job import head_context
 from jobs.views.versions import settings_beside, settings_of
@@ -76,7 +77,8 @@ def _check(request: Request, job: Job, form: DraftForm) -> HttpResponse:
         return _answer(request, job, form, refusal=no.message, status=422)
     explanation = explain(problem) if problem else None
     line = problem.values.get("line") if problem else None
-    return _answer(request, job, form, is_checked=True, explanation=explanation, line=line)
+    fields = fields_of(problem) if problem else []
+    return _answer(request, job, form, is_checked=True, explanation=explanation, line=line, fields=fields)
 
 
 def _show_conflict(request: Request, job: Job, form: DraftForm, conflict: operations.Conflict) -> HttpResponse:
