@@ -20,6 +20,7 @@ from api.spelling import FILTERS, LIMIT, MEMORY_OF_CU, OFFSET, bare_version, clo
 from jobs import operations
 from jobs.forms import DraftForm
 from jobs.models import Draft, Job, Version
+from jobs.models.definition import NOTE_LENGTH
 from jobs.secrets import masked_properties, masked_sql
 
 # What the product has as fields and Flink as properties.
@@ -34,7 +35,7 @@ CREATE_JOB_CONFIG = Shape(
     JobId=Text(required=True),
     EntrypointClass=Text(),
     ProgramArgs=Text(),
-    Remark=Text(most=200),
+    Remark=Text(most=NOTE_LENGTH),
     ResourceRefs=Ignored(Many(REFERENCE), only=([],)),
     DefaultParallelism=Whole(least=0),
     Properties=Many(Shape(Key=Text(required=True), Value=Text(required=True)), most=500),

@@ -10,6 +10,7 @@ from django.utils.translation import get_language, ngettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from jobs.folder_forms import ClusterField, FolderField
+from jobs.models.definition import NOTE_LENGTH
 from jobs.states import Action
 from workspaces.models import Workspace
 
@@ -50,8 +51,8 @@ class PublishBatch(BatchForm):
     none = _("None of these jobs can be published.")
     note = forms.CharField(
         label=_("Version note"),
-        max_length=200,
-        widget=forms.Textarea(attrs={"rows": 2, "maxlength": 200, "autofocus": True}),
+        max_length=NOTE_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 2, "maxlength": NOTE_LENGTH, "autofocus": True}),
         help_text=_("The new version of every job gets this note."),
     )
 

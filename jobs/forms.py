@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters.models import FlinkEndpoint
 from jobs.folder_forms import FolderField, name_field
 from jobs.models import Draft, Job, Snapshot, Version
+from jobs.models.definition import NOTE_LENGTH
 from jobs.operations.restore import had_state, ranked
 from workspaces.models import Workspace
 
@@ -144,8 +145,8 @@ class DraftForm(forms.ModelForm):
 class PublishForm(forms.Form):
     note = forms.CharField(
         label=_("Version note"),
-        max_length=200,
-        widget=forms.Textarea(attrs={"rows": 3, "maxlength": 200, "autofocus": True}),
+        max_length=NOTE_LENGTH,
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": NOTE_LENGTH, "autofocus": True}),
     )
 
 

@@ -75,6 +75,8 @@ def test_publishing_needs_a_note_and_a_script_that_can_be_taken_apart(job: Job, 
 
 def test_publishing_refuses_a_job_without_a_draft(alice, workspace, cluster, endpoint) -> None:
     job = operations.create_job(alice, workspace, "empty", cluster, endpoint)
+    with pytest.raises(operations.Refusal, match="at most 200"):
+        operations.publish(alice, job, "n" * 201)
     with pytest.raises(operations.Refusal, match="no saved draft"):
         operations.publish(alice, job, "first")
 

@@ -159,6 +159,16 @@ def test_history_is_masked_for_everybody(client: Client, alice: User, job: Job) 
 
 def test_a_difference_shows_that_a_secret_changed(alice: User, job: Job) -> None:
     def definition(secret: str) -> Draft:
+@pytest.mark.parametrize("note", ["pwd=a " * 33, "wxyz " * 40])
+def test_a_note_that_the_stars_make_longer_is_cut(client: Client, alice: User, job: Job, note: str) -> None:
+    variables.create(alice, job.workspace, "hidden", "wxyz", is_hidden=True)
+    client.force_login(alice)
+    assert client.post(f"/jobs/{job.serial}/publish/", {"note": note}, headers=HTMX).status_code == 200
+    kept = job.versions.get(number=2).note
+    assert (len(kept), kept[-1], MASK in kept) == (200, "…", True)
+    assert not {"pwd=a", "wxyz"} & set(kept.split())
+
+
         return Draft(job=job, sql=f"WITH ('password' = '{secret}')", properties={"s3.secret-key": secret, "a": "b"})
 
     [row] = lines_beside(definition("one secret"), definition("another"))

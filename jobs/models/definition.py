@@ -14,6 +14,7 @@ from jobs.models.job import Job
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+NOTE_LENGTH = 200
 SPECS = [(Decimal(spec), f"{spec} CU") for spec in ("0.25", "0.5", "1", "2")]
 
 
@@ -73,7 +74,7 @@ class Version(Definition):
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="versions", verbose_name=_("job"))
     number = models.PositiveIntegerField(_("version"))
-    note = models.CharField(_("version note"), max_length=200)
+    note = models.CharField(_("version note"), max_length=NOTE_LENGTH)
     published_at = models.DateTimeField(_("published"), auto_now_add=True)
     published_by = models.ForeignKey(
         "auth.User", models.PROTECT, null=True, related_name="+", verbose_name=_("published by")

@@ -14,6 +14,7 @@ from clusters.models import Cluster, FlinkEndpoint
 from jobs import advice
 from jobs.masking import mask, secrets_in
 from jobs.models import Draft, Folder, Job, Operation, Problem, Version
+from jobs.models.definition import NOTE_LENGTH
 from jobs.models.run import new_flink_id
 from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
 from jobs.operations.options import flink_options
@@ -137,7 +138,9 @@ def _published(user: Visitor, drafts: Mapping[Job, Draft], note: str) -> dict[in
         except ScriptError as error:
             refusals[job.pk] = Refusal(lazy(_cause_in_script, str)(error))
         else:
-            told = mask(note.strip(), secrets_in(draft.sql, draft.properties) | hidden)
+    if len(note.strip()) > NOTE_LENGTH:
+        raise Refusal(_("A version note has at most %(most)s characters."), most=NOTE_LENGTH)
+            told = _cut(mask(note.strip(), secrets_in(draft.sql, draft.properties) | hidden))
             number = job.last_version_number + 1
             versions.append(Version(job=job, number=number, note=told, published_by_id=user.pk, **draft.values()))
     Version.objects.bulk_create(versions)
@@ -161,6 +164,11 @@ def delete_version(user: Visitor, version: Version) -> None:
     """Delete a version that never ran; its number is not given again. Raise Refusal for one that runs or ran (G7, G9)."""
     job = lock_job(version.job, Action.DELETE_VERSION)
     if job.online_number == version.number:
+def _cut(note: str) -> str:
+    """Return a note that the stars over its secrets may have made longer than the user's own was, as long as it may be."""
+    return note if len(note) <= NOTE_LENGTH else note[: NOTE_LENGTH - 1] + "…"
+
+
         raise Refusal(_("Version %(number)s runs, so it can't be deleted."), number=version.number)
     if version.runs.exists():
         raise Refusal(_("Version %(number)s has run. The record tells of it, so it stays."), number=version.number)
