@@ -12,8 +12,10 @@ from clusters.models import FlinkEndpoint
 from jobs.folder_forms import FolderField, name_field
 from jobs.models import Draft, Job, Snapshot, Version
 from jobs.models.definition import NOTE_LENGTH
+from jobs.operations.draft import refuse_too_long
 from jobs.operations.restore import had_state, ranked
 from workspaces.models import Workspace
+from workspaces.refusal import Refusal
 
 # So many restore points are offered in the dialog of a run.
 POINTS_SHOWN = 50
@@ -139,7 +141,12 @@ class DraftForm(forms.ModelForm):
         """
         if self.add_prefix("sql") not in self.data:
             raise forms.ValidationError(self.fields["sql"].error_messages["required"])
-        return str(self.cleaned_data["sql"]).replace("\r\n", "\n")
+        sql = str(self.cleaned_data["sql"]).replace("\r\n", "\n")
+        try:
+            refuse_too_long(sql)
+        except Refusal as no:
+            raise forms.ValidationError(no.message) from no
+        return sql
 
 
 class PublishForm(forms.Form):

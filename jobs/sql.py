@@ -3,7 +3,9 @@
 Flink has one string quote ('), doubled inside; backticks quote names; comments are -- and /* */, hints /*+ */.
 """
 
-from collections.abc import Iterator
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +13,8 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import Token, Tokenizer, TokenType
 
 from clusters.engine import Statement
+
+LineOf = Callable[[Token], int]
 
 
 class FlinkTokenizer(Tokenizer):
@@ -41,7 +45,8 @@ def split(script: str) -> list[Statement]:
 # The same script is taken apart when it is saved, published, and each time it is run.
 @lru_cache(maxsize=64)
 def _split(script: str) -> tuple[Statement, ...]:
-    statements = [one for tokens, end in _groups(script) for one in _statements(tokens, end, script)]
+    line_of = _lines(script)
+    statements = [one for tokens, end in _groups(script) for one in _statements(tokens, end, script, line_of)]
     if not statements:
         raise ScriptError("script-empty", 1)
     if not any(one.kind == "insert" for one in statements):
@@ -74,18 +79,18 @@ def _groups(script: str) -> Iterator[tuple[list[Token], int]]:
         yield group, len(script)
 
 
-def _statements(tokens: list[Token], end: int, script: str) -> Iterator[Statement]:
+def _statements(tokens: list[Token], end: int, script: str, line_of: LineOf) -> Iterator[Statement]:
     tokens = _without_set_wrapping(tokens)
     if not tokens:
         return
     words = [token.text.upper() for token in tokens[:3]]
     if words[0] == "SET":
-        yield _setting(tokens, script)
+        yield _setting(tokens, line_of(tokens[0]))
         return
     if words[0] == "EXECUTE" and words[1:2] == ["INSERT"]:
         tokens, words = tokens[1:], words[1:]
     text = script[tokens[0].start : end].rstrip()
-    yield Statement("insert" if words[0] == "INSERT" else "other", text, _line_of(tokens[0], script))
+    yield Statement("insert" if words[0] == "INSERT" else "other", text, line_of(tokens[0]))
 
 
 def _without_set_wrapping(tokens: list[Token]) -> list[Token]:
@@ -98,13 +103,14 @@ def _without_set_wrapping(tokens: list[Token]) -> list[Token]:
     return [] if words == ["END"] else tokens
 
 
-def _setting(tokens: list[Token], script: str) -> Statement:
-    line = _line_of(tokens[0], script)
+def _setting(tokens: list[Token], line: int) -> Statement:
     strings = [token.text for token in tokens if token.token_type == TokenType.STRING]
     if len(strings) != 2 or len(tokens) != 4:
         raise ScriptError("script-bad-set", line)
     return Statement("set", "\n".join(strings), line)
 
 
-def _line_of(token: Token, script: str) -> int:
-    return script.count("\n", 0, token.start) + 1
+def _lines(script: str) -> LineOf:
+    """Return what tells the line of a token. Counting for each from the start would take minutes for many statements."""
+    ends = [found.start() for found in re.finditer("\n", script)]
+    return lambda token: bisect_right(ends, token.start) + 1

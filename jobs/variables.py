@@ -16,6 +16,8 @@ from workspaces.variables import REFERENCE
 
 BARE = re.compile(r"[A-Za-z0-9_.]+")
 Read = Callable[[Variable], str]
+# Asked for when something is wrong only: to count the lines before each of many variables would take long.
+LineOf = Callable[[], int]
 
 
 class VariableError(ScriptError):
@@ -51,7 +53,7 @@ def options_of(properties: Mapping[str, str], values: Values) -> dict[str, str]:
 
     def fill(key: str, text: str) -> str:
         def value(found: re.Match[str]) -> str:
-            return _value(found, values, "variable-unknown-in-property", 0, key=key)
+            return _value(found, values, "variable-unknown-in-property", lambda: 0, key=key)
 
         return REFERENCE.sub(value, text)
 
@@ -73,7 +75,9 @@ def _filled(statement: Statement, values: Values) -> Statement:
     if "${" not in statement.text:
         return statement
     if statement.kind == "set":
-        return replace(statement, text=REFERENCE.sub(lambda one: _plain(one, values, statement.line), statement.text))
+        return replace(
+            statement, text=REFERENCE.sub(lambda one: _plain(one, values, lambda: statement.line), statement.text)
+        )
     return replace(statement, text=_filled_text(statement.text, statement.line, values))
 
 
@@ -96,30 +100,32 @@ def _filled_text(text: str, line: int, values: Values) -> str:
 
 def _filled_piece(kind: str, piece: str, line: int, values: Values) -> str:
     def value(found: re.Match[str]) -> str:
-        at = line + piece.count("\n", 0, found.start())
+        def at() -> int:
+            return line + piece.count("\n", 0, found.start())
+
         text = _plain(found, values, at)
         if kind == "string":
             return text.replace("'", "''")
         if kind == "name":
             return text.replace("`", "``")
         if not found[1] and not BARE.fullmatch(text):
-            raise VariableError("variable-unquoted", at, found[2])
+            raise VariableError("variable-unquoted", at(), found[2])
         return text
 
     return REFERENCE.sub(value, piece)
 
 
-def _plain(found: re.Match[str], values: Values, line: int) -> str:
+def _plain(found: re.Match[str], values: Values, line: LineOf) -> str:
     return _value(found, values, "variable-unknown", line)
 
 
-def _value(found: re.Match[str], values: Values, reason: str, line: int, **more: str) -> str:
+def _value(found: re.Match[str], values: Values, reason: str, line: LineOf, **more: str) -> str:
     dollar, name = found.groups()
     if dollar:
         return f"${{{name}}}"
     try:
         return values.of(name)
     except KeyError as error:
-        raise VariableError(reason, line, name, **more) from error
+        raise VariableError(reason, line(), name, **more) from error
     except Unreadable as error:
-        raise VariableError("variable-unreadable", line, name) from error
+        raise VariableError("variable-unreadable", line(), name) from error

@@ -219,6 +219,7 @@ def test_a_wrong_job_is_not_created(
         ({"JobManagerSpec": 0.3}, "InvalidParameterValue"),
         ({"LogCollect": True}, "UnsupportedOperation"),
         ({"EntrypointClass": "com.example.Main"}, "InvalidParameterValue.JobTypeCombineWithEntrypointClass"),
+        ({"ProgramArgs": json.dumps({"SqlCode": base64.b64encode(b"a" * 200_001).decode()})}, "InvalidParameterValue"),
         ({"FlinkVersion": "Flink-1.11"}, "UnsupportedOperation"),
     ],
 )  # fmt: skip

@@ -55,6 +55,15 @@ def test_saving_the_same_again_is_no_save(job: Job, alice, bob) -> None:
     assert Operation.objects.filter(job=job, action="save").count() == 2
 
 
+def test_a_script_that_is_too_long_is_neither_saved_nor_published(job: Job, alice) -> None:
+    long = {"sql": "-" * 200_001}
+    with pytest.raises(operations.Refusal, match="200001 characters; it may have 200000"):
+        operations.save_draft(alice, job, 1, long)
+    with pytest.raises(operations.Refusal, match="200001 characters"):
+        operations.publish_definition(alice, job, long, "too long")
+    assert (job.draft.sql, job.versions.count()) == (SQL, 1)
+
+
 def test_saving_never_touches_the_status_of_a_running_job(console: Console, alice) -> None:
     console.start()
     draft = Draft.objects.get(job=console.job)
@@ -66,6 +75,8 @@ def test_saving_never_touches_the_status_of_a_running_job(console: Console, alic
 def test_publishing_needs_a_note_and_a_script_that_can_be_taken_apart(job: Job, alice) -> None:
     with pytest.raises(operations.Refusal, match="note"):
         operations.publish(alice, job, "  ")
+    with pytest.raises(operations.Refusal, match="at most 200"):
+        operations.publish(alice, job, "n" * 201)
     operations.save_draft(alice, job, 1, {"sql": "SELECT 1"})
     with pytest.raises(operations.Refusal, match="INSERT"):
         operations.publish(alice, job, "second")
@@ -75,8 +86,6 @@ def test_publishing_needs_a_note_and_a_script_that_can_be_taken_apart(job: Job, 
 
 def test_publishing_refuses_a_job_without_a_draft(alice, workspace, cluster, endpoint) -> None:
     job = operations.create_job(alice, workspace, "empty", cluster, endpoint)
-    with pytest.raises(operations.Refusal, match="at most 200"):
-        operations.publish(alice, job, "n" * 201)
     with pytest.raises(operations.Refusal, match="no saved draft"):
         operations.publish(alice, job, "first")
 

@@ -154,6 +154,7 @@ def test_the_variants_of_java_options_are_allowed(client: Client, alice: User, j
         {"properties": ": 1"},
         {"properties": "a: b\0"},
         {"sql": "a\0b"},
+        {"sql": "a" * 200_001},
         {"parallelism": "0"},
         {"parallelism": "2049"},
         {"parallelism": "9" * 30},
@@ -189,6 +190,14 @@ def test_a_number_beyond_its_limit_is_told_the_true_one_once(
     answer = client.post(url, filled(**{field: value}), headers=HTMX)
     (error,) = answer.context["form"].errors[field]
     assert error.endswith(limit)
+
+
+def test_a_script_that_is_too_long_is_told_how_long_it_may_be(client: Client, alice: User, url: str) -> None:
+    client.force_login(alice)
+    told = "The script has 200001 characters; it may have 200000 at most."
+    assert told in client.post(url, filled(sql="a" * 200_001), headers=HTMX).text
+    # A browser sends two characters for each line end; one is kept.
+    assert client.post(url, filled(sql="a\r\n" * 100_000), headers=HTMX).status_code == 200
 
 
 def test_specs_are_hidden_where_the_cluster_knows_whole_cus_only(

@@ -14,6 +14,12 @@ def test_statements_keep_their_text_and_line() -> None:
     assert insert.text.endswith("'中;文'")
 
 
+def test_a_script_of_very_many_statements_is_split_quickly() -> None:
+    # What would be quadratic takes minutes here.
+    statements = split("a;\n" * 150_000 + "INSERT INTO a SELECT 1")
+    assert [statements[-2].line, statements[-1].line] == [150_000, 150_001]
+
+
 def test_hints_stay() -> None:
     assert "/*+ OPTIONS('a'=';') */" in split("INSERT INTO t SELECT * FROM s /*+ OPTIONS('a'=';') */")[0].text
 

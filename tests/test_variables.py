@@ -263,6 +263,13 @@ words = st.text("a'\"`-/*;$\n {}=", max_size=12)
 
 
 @given(value=words.filter(lambda text: "${" not in text), before=words, after=words)
+def test_very_many_variables_are_filled_in_quickly(alice: User, workspace: Workspace) -> None:
+    make(alice, workspace, "n", "1")
+    # What would be quadratic takes minutes here.
+    [filled] = fill("INSERT INTO a SELECT '" + "\n${n}" * 200_000 + "'", workspace)
+    assert filled.endswith("1\n1'")
+
+
 def test_no_value_breaks_out_of_its_quotes(value: str, before: str, after: str) -> None:
     """Whatever it is, the value is one string for Flink, and all around it stays as it was."""
     head, tail = before.replace("'", "''").replace("${", ""), after.replace("'", "''").replace("${", "")

@@ -14,6 +14,8 @@ from jobs.models.job import Job
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# In characters. Whatever takes scripts apart, masks or compares them takes as long as they are; a longer one is none that people read.
+SQL_LENGTH = 200_000
 NOTE_LENGTH = 200
 SPECS = [(Decimal(spec), f"{spec} CU") for spec in ("0.25", "0.5", "1", "2")]
 

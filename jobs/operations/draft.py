@@ -14,7 +14,7 @@ from clusters.models import Cluster, FlinkEndpoint
 from jobs import advice
 from jobs.masking import mask, secrets_in
 from jobs.models import Draft, Folder, Job, Operation, Problem, Version
-from jobs.models.definition import NOTE_LENGTH
+from jobs.models.definition import NOTE_LENGTH, SQL_LENGTH
 from jobs.models.run import new_flink_id
 from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
 from jobs.operations.options import flink_options
@@ -69,12 +69,20 @@ def create_job(
     return job
 
 
+def refuse_too_long(sql: str) -> None:
+    """Raise Refusal for a script that is too long."""
+    if len(sql) > SQL_LENGTH:
+        sentence = _("The script has %(size)s characters; it may have %(most)s at most.")
+        raise Refusal(sentence, size=len(sql), most=SQL_LENGTH)
+
+
 @transaction.atomic
 def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -> Draft:
     """Save the draft over the one with `revision` (0: there was none). Raise Conflict when that isn't the last any more.
 
     What says the same as the last save is none of its own: the draft stays as it is, and nothing is put on record.
     """
+    refuse_too_long(values.get("sql", ""))
     job = lock_job(job, Action.SAVE)
     draft = Draft.objects.select_related("saved_by").filter(job=job).first()
     # Where there is none yet, nothing can be overwritten.
@@ -116,6 +124,7 @@ def publish_definition(user: Visitor, job: Job, values: dict[str, Any], note: st
     The draft follows it when nobody has anything in it that is not published: when there was none, or it was as the latest
     version is. Else it stays as it is, so that nobody's work is overwritten unseen.
     """
+    refuse_too_long(str(values.get("sql", "")))
     job = lock_job(job, Action.SAVE)
     draft, latest = Draft.objects.filter(job=job).first(), job.versions.first()
     if draft is None or (latest and draft.is_like(latest)):
@@ -129,6 +138,8 @@ def _published(user: Visitor, drafts: Mapping[Job, Draft], note: str) -> dict[in
     """Publish what locked jobs of one workspace are to be, each as its next version."""
     if not note.strip():
         raise Refusal(_("A version note is required."))
+    if len(note.strip()) > NOTE_LENGTH:
+        raise Refusal(_("A version note has at most %(most)s characters."), most=NOTE_LENGTH)
     refusals, versions = {}, []
     workspace = next((job.workspace_id for job in drafts), 0)
     names, hidden = names_of(workspace), hidden_values(workspace)
@@ -138,8 +149,6 @@ def _published(user: Visitor, drafts: Mapping[Job, Draft], note: str) -> dict[in
         except ScriptError as error:
             refusals[job.pk] = Refusal(lazy(_cause_in_script, str)(error))
         else:
-    if len(note.strip()) > NOTE_LENGTH:
-        raise Refusal(_("A version note has at most %(most)s characters."), most=NOTE_LENGTH)
             told = _cut(mask(note.strip(), secrets_in(draft.sql, draft.properties) | hidden))
             number = job.last_version_number + 1
             versions.append(Version(job=job, number=number, note=told, published_by_id=user.pk, **draft.values()))
@@ -155,6 +164,11 @@ def _published(user: Visitor, drafts: Mapping[Job, Draft], note: str) -> dict[in
     )
 
 
+def _cut(note: str) -> str:
+    """Return a note that the stars over its secrets may have made longer than the user's own was, as long as it may be."""
+    return note if len(note) <= NOTE_LENGTH else note[: NOTE_LENGTH - 1] + "…"
+
+
 def _cause_in_script(error: ScriptError) -> str:
     return advice.explain(problem_in_script(error)).cause
 
@@ -164,11 +178,6 @@ def delete_version(user: Visitor, version: Version) -> None:
     """Delete a version that never ran; its number is not given again. Raise Refusal for one that runs or ran (G7, G9)."""
     job = lock_job(version.job, Action.DELETE_VERSION)
     if job.online_number == version.number:
-def _cut(note: str) -> str:
-    """Return a note that the stars over its secrets may have made longer than the user's own was, as long as it may be."""
-    return note if len(note) <= NOTE_LENGTH else note[: NOTE_LENGTH - 1] + "…"
-
-
         raise Refusal(_("Version %(number)s runs, so it can't be deleted."), number=version.number)
     if version.runs.exists():
         raise Refusal(_("Version %(number)s has run. The record tells of it, so it stays."), number=version.number)
