@@ -7,8 +7,10 @@ import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
+from jobs.needles import Needles
 from jobs.pieces import pieces
 
 MASK = "******"
@@ -44,12 +46,12 @@ def is_secret(key: str, value: str) -> bool:
 
 def mask(text: str, secrets: Collection[str] = (), hide: Hide = stars) -> str:
     """Return any text (Flink's words, a line of a log) with `hide(secret)` in place of every secret in it."""
-    return _masked(text, _pattern_of(secrets), hide)
+    return _masked(text, _needles_of(frozenset(secrets)), hide)
 
 
 def mask_script(script: str, secrets: Collection[str] = (), hide: Hide = stars) -> str:
     """Return a SQL script with `hide(secret)` in place of every secret in it; half a script is masked as well."""
-    known, parts = _pattern_of(secrets), []
+    known, parts = _needles_of(frozenset(secrets)), []
     for kind, text, key in _keyed(script):
         if kind == "string":
             value = _content(text)
@@ -59,7 +61,7 @@ def mask_script(script: str, secrets: Collection[str] = (), hide: Hide = stars) 
             parts.append(_masked(text, known, hide))
         else:
             # In SQL itself, token = 5 is a condition.
-            parts.append(_without(known, text, hide))
+            parts.append(known.replace(text, hide))
     return "".join(parts)
 
 
@@ -110,20 +112,17 @@ def _hidden_inside(value: str, hide: Hide) -> str:
     return value if not is_secret("secret", secret) else opening + hide(secret) + closing
 
 
-def _masked(text: str, known: re.Pattern[str] | None, hide: Hide) -> str:
-    text = _without(known, text, hide)
+def _masked(text: str, known: Needles, hide: Hide) -> str:
+    text = known.replace(text, hide)
     for pattern in (ASSIGNED, ADDRESS):
         text = pattern.sub(lambda found: found["head"] + _hidden_inside(found["value"], hide), text)
     return text
 
 
-def _without(known: re.Pattern[str] | None, text: str, hide: Hide) -> str:
-    return known.sub(lambda found: hide(found[0]), text) if known else text
-
-
-def _pattern_of(secrets: Collection[str]) -> re.Pattern[str] | None:
-    wanted = {form for secret in secrets for form in _forms(secret) if _is_searched(form)}
-    return re.compile("|".join(map(re.escape, sorted(wanted, key=len, reverse=True)))) if wanted else None
+# A page or an answer of Flink is many texts, and the secrets are the same for all of them.
+@lru_cache(maxsize=8)
+def _needles_of(secrets: frozenset[str]) -> Needles:
+    return Needles({form for secret in secrets for form in _forms(secret) if _is_searched(form)})
 
 
 def _is_searched(form: str) -> bool:
@@ -133,7 +132,7 @@ def _is_searched(form: str) -> bool:
 
 def _forms(secret: str) -> Iterator[str]:
     """Yield how a secret is written in SQL, JSON, Java and addresses, and its lines, which may be told one by one."""
-    for part in (secret, secret.strip(), *(line.strip() for line in secret.splitlines())):
+    for part in {secret, secret.strip(), *(line.strip() for line in secret.splitlines())}:
         yield from (part, part.replace("'", "''"), quote(part, safe=""), quote_plus(part))
         yield from (json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1])
 

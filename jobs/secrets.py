@@ -33,17 +33,18 @@ class Marks:
 
     def __init__(self) -> None:
         self._marks: dict[str, str] = {}
+        self._readable: dict[int, str] = {}
 
     def hide(self, secret: str) -> str:
-        if secret in self._marks.values():
+        if len(secret) == 1 and ord(secret) in self._readable:
             return secret
-        return self._marks.setdefault(secret, chr(FIRST_MARK + len(self._marks) % MARKS))
+        mark = self._marks.setdefault(secret, chr(FIRST_MARK + len(self._marks) % MARKS))
+        self._readable[ord(mark)] = MASK
+        return mark
 
     def reveal(self, text: str) -> str:
         """Return a marked text as people may read it."""
-        for mark in self._marks.values():
-            text = text.replace(mark, MASK)
-        return text
+        return text.translate(self._readable)
 
 
 def lines_beside(left: Draft | Version, right: Draft | Version) -> list[Row]:

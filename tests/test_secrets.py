@@ -6,6 +6,7 @@ import ast
 import html
 import io
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.masking import MASK, MaskingFormatter, mask, mask_script
 from jobs.models import Draft, Job, OperationStep, Problem, Version
+from jobs.needles import Needles
 from jobs.secrets import lines_beside, masked_properties
 from jobs.views.versions import settings_beside
 from tests.conftest import SQL, Console
@@ -157,8 +159,6 @@ def test_history_is_masked_for_everybody(client: Client, alice: User, job: Job) 
     assert "of the shop" in told
 
 
-def test_a_difference_shows_that_a_secret_changed(alice: User, job: Job) -> None:
-    def definition(secret: str) -> Draft:
 @pytest.mark.parametrize("note", ["pwd=a " * 33, "wxyz " * 40])
 def test_a_note_that_the_stars_make_longer_is_cut(client: Client, alice: User, job: Job, note: str) -> None:
     variables.create(alice, job.workspace, "hidden", "wxyz", is_hidden=True)
@@ -169,6 +169,8 @@ def test_a_note_that_the_stars_make_longer_is_cut(client: Client, alice: User, j
     assert not {"pwd=a", "wxyz"} & set(kept.split())
 
 
+def test_a_difference_shows_that_a_secret_changed(alice: User, job: Job) -> None:
+    def definition(secret: str) -> Draft:
         return Draft(job=job, sql=f"WITH ('password' = '{secret}')", properties={"s3.secret-key": secret, "a": "b"})
 
     [row] = lines_beside(definition("one secret"), definition("another"))
@@ -244,6 +246,23 @@ def test_very_long_texts_are_masked_quickly(word: str, length: int) -> None:
     # What would be quadratic takes minutes here.
     mask(word * length)
     mask_script(word * length)
+
+
+def test_thousands_of_secrets_are_masked_quickly() -> None:
+    secrets = {"\n".join(f"{value:03d}{line:04d}" for line in range(1600)) for value in range(100)}
+    # What would take a look at each of them for every character takes minutes here.
+    assert mask("x0" * 100_000, secrets) == "x0" * 100_000
+    assert mask("a 0990017, b 0000003; 1001600", secrets) == f"a {MASK}, b {MASK}; 1001600"
+
+
+@given(
+    needles=st.lists(st.text("ab^]-[' ", min_size=1, max_size=7), max_size=12),
+    text=st.text("ab^]-[' ", max_size=80),
+)
+def test_of_many_texts_the_first_and_longest_is_found(needles: list[str], text: str) -> None:
+    pattern = "|".join(re.escape(one) for one in sorted(needles, key=len, reverse=True))
+    wanted = re.sub(pattern, lambda found: f"<{found[0]}>", text) if needles else text
+    assert Needles(needles).replace(text, lambda needle: f"<{needle}>") == wanted
 
 
 def test_logs_tell_no_passwords() -> None:
