@@ -141,7 +141,8 @@ def _program_args(text: str) -> dict[str, Any]:
         args = json.loads(text)
         code = base64.b64decode(args["SqlCode"], validate=True).decode()
         interval = int(args.get("CheckpointInterval") or Draft._meta.get_field("checkpoint_interval_seconds").default)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
+    # An OverflowError is of 1e999, which JSON takes for a number.
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
         sentence = gettext_lazy(
             'ProgramArgs of a SQL job is a JSON text: {"SqlCode": "<base64 of the script>", "CheckpointInterval": 60}.'
         )
@@ -246,9 +247,9 @@ def _described(definition: Draft | Version) -> dict[str, Any]:
 
 
 def _number(text: str | None, default: int) -> int:
-    """Return the number of a property such as "600 s"; the default where it is none, or says it in another unit."""
+    """Return the number of a property such as "600 s"; the default where it is none, absurd, or in another unit."""
     number, _space, unit = (text or "").partition(" ")
-    return int(number) if number.isdecimal() and unit in ("", "s") else default
+    return int(number) if number.isdecimal() and len(number) < 10 and unit in ("", "s") else default
 
 
 @transaction.atomic

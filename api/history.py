@@ -143,7 +143,7 @@ def _lines(operation: Operation, asked: dict[str, Any]) -> list[dict[str, Any]]:
     backwards = asked.get("OrderType") == "desc"
     steps = operation.steps.order_by("-pk" if backwards else "pk")
     if cursor := asked.get("Cursor"):
-        if not cursor.isdecimal() or int(cursor) >= 2**63:
+        if not cursor.isdecimal() or len(cursor) > 18:
             raise ApiError(
                 Code.INVALID_PARAMETER_VALUE, _("The parameter %(name)s is none that was given."), name="Cursor"
             )

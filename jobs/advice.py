@@ -73,12 +73,12 @@ def line_of(summary: str, trace: str, statements: Sequence[Statement]) -> int | 
     Flink's own "line N" counts in the script, because statements are sent padded; else it names a table, or the runner names
     the statement.
     """
-    if found := re.search(r"[Ll]ine (\d+),? [Cc]olumn", summary) or re.search(r"at line (\d+)", summary):
+    if found := re.search(r"[Ll]ine (\d{1,9}),? [Cc]olumn", summary) or re.search(r"at line (\d{1,9})\b", summary):
         return int(found.group(1))
-    if found := re.search(r"From line (\d+), column", trace):
+    if found := re.search(r"From line (\d{1,9}), column", trace):
         return int(found.group(1))
     named = _statement_of_table(f"{summary}\n{trace}", statements)
-    if named is None and (found := re.search(r"Statement (\d+): ", trace)):
+    if named is None and (found := re.search(r"Statement (\d{1,9}): ", trace)):
         named = next(iter(statements[int(found.group(1)) - 1 :]), None)
     if named is None and (key := known_of(f"{summary}\n{trace}").get("key")):
         # A property: the script is to blame only where it sets that.

@@ -217,6 +217,7 @@ def test_the_line_is_flinks_own_or_that_of_the_statement() -> None:
     assert (
         advice.line_of("Different number of columns.", "RuntimeException: Statement 2: Column types…", statements) == 7
     )
+    assert advice.line_of(f"No table 'at line {'9' * 5000}'", "", statements) is None, "the name of a table"
     assert advice.line_of("Something else", "", statements) is None
 
 

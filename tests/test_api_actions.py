@@ -212,20 +212,35 @@ def test_a_wrong_job_is_not_created(
         ({"ProgramArgs": "SELECT 1"}, "InvalidParameterValue"),
         ({"ProgramArgs": '{"SqlCode": "***"}'}, "InvalidParameterValue"),
         ({"ProgramArgs": "[]"}, "InvalidParameterValue"),
+        ({"ProgramArgs": ARGS.replace(": 30}", ": 1e999}")}, "InvalidParameterValue"),
+        ({"ProgramArgs": ARGS.replace(": 30}", ": NaN}")}, "InvalidParameterValue"),
+        ({"ProgramArgs": ARGS.replace(": 30}", ": " + "9" * 5000 + "}")}, "InvalidParameterValue"),
+        ({"ProgramArgs": ARGS.replace(": 30}", ": [1]}")}, "InvalidParameterValue"),
         ({"ProgramArgs": json.dumps({"SqlCode": base64.b64encode(b"CREATE").decode()})}, "FailedOperation.GrammarCheckFailure"),
         ({"Properties": [{"Key": "env.java.opts", "Value": "-X"}]}, "InvalidParameter.UnsupportedFlinkConf"),
         ({"Properties": [{"Key": "a", "Value": "b\nenv.java.opts: x"}]}, "InvalidParameter.UnsupportedFlinkConf"),
+        ({"ProgramArgs": json.dumps({"SqlCode": base64.b64encode(b"a" * 200_001).decode()})}, "InvalidParameterValue"),
         ({"DefaultParallelism": 100_000}, "InvalidParameterValue"),
         ({"JobManagerSpec": 0.3}, "InvalidParameterValue"),
         ({"LogCollect": True}, "UnsupportedOperation"),
         ({"EntrypointClass": "com.example.Main"}, "InvalidParameterValue.JobTypeCombineWithEntrypointClass"),
-        ({"ProgramArgs": json.dumps({"SqlCode": base64.b64encode(b"a" * 200_001).decode()})}, "InvalidParameterValue"),
         ({"FlinkVersion": "Flink-1.11"}, "UnsupportedOperation"),
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_not_published(program: Program, job: Job, wrong: dict[str, Any], code: str) -> None:
     assert program.refused("CreateJobConfig", {"JobId": job.serial, "ProgramArgs": ARGS} | wrong) == code
     assert job.versions.count() == 1
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "9" * 10, "-1", "1e9", "a few"])
+def test_a_property_that_is_no_sensible_number_is_described_as_absent(program: Program, job: Job, digits: str) -> None:
+    names = ("pipeline.max-parallelism", "execution.checkpointing.num-retained", "execution.checkpointing.timeout")
+    properties = [{"Key": name, "Value": digits} for name in names]
+    program.call("CreateJobConfig", {"JobId": job.serial, "ProgramArgs": ARGS, "Properties": properties})
+    told = program.call("DescribeJobConfigs", {"JobId": job.serial})["JobConfigSet"][0]
+    numbers = ("MaxParallelism", "CheckpointRetainedNum", "CheckpointTimeoutSecond")
+    assert [told[name] for name in numbers] == [2048, 5, 600]
+    assert {one["Key"]: one["Value"] for one in told["Properties"]} == dict.fromkeys(names, digits)
 
 
 def test_an_unpublished_draft_of_somebody_stays(program: Program, job: Job, bob: User) -> None:
@@ -420,6 +435,7 @@ def test_the_log_of_a_start_goes_on_from_its_cursor(program: Program, console: C
     assert [one["Log"] for one in backwards["LogContentList"]] == [*rest["LogList"][::-1], *first["LogList"][::-1]]
     assert program.call("DescribeJobSubmissionLog", asked | {"Keyword": "nothing like it"})["LogList"] == []
     assert program.refused("DescribeJobSubmissionLog", asked | {"Cursor": "x"}) == "InvalidParameterValue"
+    assert program.refused("DescribeJobSubmissionLog", asked | {"Cursor": "9" * 5000}) == "InvalidParameterValue"
 
 
 def test_flink_answers_about_ones_own_job_only(
