@@ -13,14 +13,14 @@ from api.lookup import may, workspace_of, workspaces_of
 from api.shapes import Ignored, Shape, Text, Whole
 from api.spelling import clock
 from workspaces import variables
-from workspaces.models import Variable, valid_variable_name
+from workspaces.models import VALUE_LENGTH, Variable, valid_variable_name
 
 VISIBLE, HIDDEN = 1, 2
 OWN_VALUE = 0
 
 CREATE_VARIABLE = Shape(
     Name=Text(required=True),
-    Value=Text(required=True, most=100_000),
+    Value=Text(required=True, most=VALUE_LENGTH),
     Type=Whole(required=True, one_of=(VISIBLE, HIDDEN)),
     Remark=Text(most=200),
     WorkSpaceId=Text(),

@@ -22,6 +22,7 @@ from jobs.sql import ScriptError, split
 from jobs.variables import Values, VariableError, options_of, statements_of
 from tests.conftest import SQL, Console
 from tests.fake_flink import FakeFlink
+from tests.program import Program
 from workspaces import variables
 from workspaces.models import Event, RetiredValue, Variable, Workspace
 from workspaces.refusal import Refusal
@@ -115,6 +116,33 @@ def test_a_name_has_a_form(client: Client, alice: User, workspace: Workspace, ur
     client.force_login(alice)
     assert client.post(url + "new/", {"name": name, "value": "x"}, headers=HTMX).status_code == 422
     assert not Variable.objects.exists()
+
+
+def test_a_value_has_a_greatest_length_for_people_and_programs(
+    client: Client, alice: User, workspace: Workspace, url: str
+) -> None:
+    client.force_login(alice)
+    assert client.post(url + "new/", {"name": "long", "value": "x" * 10_001}, headers=HTMX).status_code == 422
+    asked = {"Name": "long", "Value": "x" * 10_001, "Type": 1}
+    assert Program(alice).refused("CreateVariable", asked) == "InvalidParameterValue"
+    assert Program(alice).call("CreateVariable", asked | {"Value": "x" * 10_000})["VariableId"]
+
+
+def test_what_is_longer_from_former_times_can_still_be_described(
+    client: Client, alice: User, workspace: Workspace, url: str
+) -> None:
+    made = make(alice, workspace, "long", "line\r\n" * 5000)
+    client.force_login(alice)
+
+    def edit(value: str) -> int:
+        sent = {"value": value, "description": "of old"}
+        return client.post(f"{url}{made.serial}/edit/", sent, headers=HTMX).status_code
+
+    assert edit("line\r\n" * 5000) == 200
+    made.refresh_from_db()
+    assert (made.value, made.description) == ("line\r\n" * 5000, "of old")
+    assert [one.code for one in Event.objects.all()] == ["variable-described", "variable-created"]
+    assert edit("line\r\n" * 4999) == 422
 
 
 def test_a_name_is_there_once_in_a_workspace(
@@ -235,6 +263,13 @@ def test_values_stand_where_the_text_names_them(alice: User, workspace: Workspac
     assert options_of({"a": "${path}!", "b": "$${n}"}, Values(workspace.pk)) == {"a": "it's here!", "b": "${n}"}
 
 
+def test_very_many_variables_are_filled_in_quickly(alice: User, workspace: Workspace) -> None:
+    make(alice, workspace, "n", "1")
+    # What would be quadratic takes minutes here.
+    [filled] = fill("INSERT INTO a SELECT '" + "\n${n}" * 200_000 + "'", workspace)
+    assert filled.endswith("1\n1'")
+
+
 def test_a_text_without_variables_asks_for_nothing(workspace: Workspace, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         assert statements_of(SQL, Values(workspace.pk)) == split(SQL)
@@ -263,13 +298,6 @@ words = st.text("a'\"`-/*;$\n {}=", max_size=12)
 
 
 @given(value=words.filter(lambda text: "${" not in text), before=words, after=words)
-def test_very_many_variables_are_filled_in_quickly(alice: User, workspace: Workspace) -> None:
-    make(alice, workspace, "n", "1")
-    # What would be quadratic takes minutes here.
-    [filled] = fill("INSERT INTO a SELECT '" + "\n${n}" * 200_000 + "'", workspace)
-    assert filled.endswith("1\n1'")
-
-
 def test_no_value_breaks_out_of_its_quotes(value: str, before: str, after: str) -> None:
     """Whatever it is, the value is one string for Flink, and all around it stays as it was."""
     head, tail = before.replace("'", "''").replace("${", ""), after.replace("'", "''").replace("${", "")

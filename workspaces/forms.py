@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
 from workspaces.meanwhile import KeepsChangesOfOthers
-from workspaces.models import Member, Role, Variable, Workspace
+from workspaces.models import VALUE_LENGTH, Member, Role, Variable, Workspace
 
 
 class WorkspaceForm(KeepsChangesOfOthers, forms.ModelForm):
@@ -38,13 +38,23 @@ class AddMemberForm(forms.Form):
 class ValueField(forms.CharField):
     """The value of a variable, as it was typed, with the line ends of Flink; browsers send CRLF."""
 
+    # What stands in the field when nothing is to change; that is in order, however long it is.
+    kept: str | None = None
+
     def __init__(self, **kwargs: Any) -> None:
         shape = {"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "mono"}
         kwargs.setdefault("widget", forms.Textarea(attrs=shape))
-        super().__init__(label=_("Value"), max_length=10_000, strip=False, required=False, **kwargs)
+        super().__init__(label=_("Value"), max_length=VALUE_LENGTH, strip=False, required=False, **kwargs)
 
     def to_python(self, value: Any) -> Any:
         return (super().to_python(value) or "").replace("\r\n", "\n")
+
+    def is_kept(self, value: str) -> bool:
+        return self.kept is not None and value == self.to_python(self.kept)
+
+    def run_validators(self, value: Any) -> None:
+        if not self.is_kept(value):
+            super().run_validators(value)
 
 
 class VariableForm(forms.ModelForm):
@@ -68,19 +78,21 @@ class ChangeVariableForm(KeepsChangesOfOthers, forms.Form):
     description = forms.CharField(label=_("Description"), max_length=200, required=False)
 
     def __init__(self, *args: Any, variable: Variable, **kwargs: Any) -> None:
-        initial = {"description": variable.description} | ({} if variable.is_hidden else {"value": variable.value})
-        super().__init__(*args, initial=initial, **kwargs)
-        self._is_hidden = variable.is_hidden
-        self.fields["value"].widget.attrs["autofocus"] = True
+        shown = "" if variable.is_hidden else variable.value
+        super().__init__(*args, initial={"description": variable.description, "value": shown}, **kwargs)
+        field = self.fields["value"]
+        assert isinstance(field, ValueField)
+        field.kept, self._is_kept = shown, field.is_kept
+        field.widget.attrs["autofocus"] = True
         if variable.is_hidden:
             # Not even the value that is just being typed comes back with a refusal.
-            self.fields["value"].widget.format_value = lambda value: ""
-            self.fields["value"].help_text = _("It is hidden. Leave this empty to keep it, or type another one.")
+            field.widget.format_value = lambda value: ""
+            field.help_text = _("It is hidden. Leave this empty to keep it, or type another one.")
 
     def new_value(self) -> str | None:
         """Return the value to be; None to keep the one that is."""
         value: str = self.cleaned_data["value"]
-        return None if self._is_hidden and not value else value
+        return None if self._is_kept(value) else value
 
 
 class OwnRightsForm(forms.Form):

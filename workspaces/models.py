@@ -17,6 +17,7 @@ from workspaces.serials import new_serial
 
 Visitor = AbstractBaseUser | AnonymousUser
 
+VALUE_LENGTH = 10_000
 valid_variable_name = RegexValidator(
     r"^[A-Za-z][A-Za-z0-9_.-]{0,49}\Z",
     _("Use 1 to 50 letters, digits, underscores, hyphens and full stops, with a letter first."),
