@@ -60,6 +60,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "oceanus_console.urls"
 WSGI_APPLICATION = "oceanus_console.wsgi.application"
+FILE_UPLOAD_HANDLERS = ["oceanus_console.uploads.NoFiles"]
 
 TEMPLATES = [
     {
