@@ -1,8 +1,12 @@
 """The operation records of a workspace: what they show, how they filter and page, and what they cost."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -10,6 +14,7 @@ from django.utils import timezone
 from jobs import operations
 from jobs.models import Job, Operation
 from jobs.states import Action, Outcome, Step
+from jobs.templatetags.console import PARAM_NAMES
 from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
@@ -77,6 +82,42 @@ def test_what_others_do_elsewhere_is_not_shown(client: Client, charlie: User, jo
     answer = client.get(f"/spaces/{own.serial}/operations/")
     assert answer.context["rows"] == []
     assert "Nothing was done in this workspace yet" in answer.text
+
+
+def test_copies_moves_and_new_names_are_told_in_words(client: Client, alice: User, job: Job, url: str) -> None:
+    operations.move_job(alice, job, operations.create_folder(job.workspace, "reports", None))
+    operations.rename_job(alice, job, "orders-2")
+    operations.copy(alice, job, job.cluster, "orders-3", None)
+    client.force_login(alice)
+    for language, words in (
+        ("en", ("ID of the copy", "Copied from", "Folder", "Name before", "Name after")),
+        ("zh-CN", ("副本 ID", "复制自", "目录", "原名称", "新名称")),
+    ):
+        answer = client.get(url, headers={"Accept-Language": language})
+        assert [word for word in words if f"<dt>{word}</dt>" not in answer.text] == []
+
+
+def keys_written(path: Path) -> Iterator[str]:
+    """Find the keys of `params`: what records are made with, and the dicts that are built for operations."""
+    built: list[ast.AST] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(func=ast.Name("done" | "record_done"), keywords=words):
+                yield from (word.arg for word in words if word.arg)
+            case ast.keyword(arg="params", value=value) | ast.Assign(targets=[ast.Name("params")], value=value):
+                built.append(value)
+            case ast.Dict(keys=keys, values=values):
+                named = zip(keys, values, strict=True)
+                built += [value for key, value in named if isinstance(key, ast.Constant) and key.value == "params"]
+    keys = [key for part in built for one in ast.walk(part) if isinstance(one, ast.Dict) for key in one.keys]
+    yield from (str(key.value) for key in keys if isinstance(key, ast.Constant))
+
+
+def test_whatever_the_code_records_has_a_name() -> None:
+    files = [path for app in ("jobs", "api") for path in (Path(settings.BASE_DIR) / app).rglob("*.py")]
+    written = {key for path in files for key in keys_written(path)}
+    assert written >= {"version", "snapshot", "automatic", "pause", "copied_from", "before", "folder"}
+    assert written == set(PARAM_NAMES)
 
 
 def test_it_filters(client: Client, alice: User, bob: User, console: Console, workspace: Workspace, url: str) -> None:

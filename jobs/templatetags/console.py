@@ -222,6 +222,12 @@ PARAM_NAMES = {
     "automatic": gettext_lazy("Automatic"),
     "attempt": gettext_lazy("Attempt"),
     "auto_recovery": gettext_lazy("Auto recovery"),
+    "pause": gettext_lazy("Pause the job"),
+    "copy": gettext_lazy("ID of the copy"),
+    "copied_from": gettext_lazy("Copied from"),
+    "folder": gettext_lazy("Folder"),
+    "before": gettext_lazy("Name before"),
+    "after": gettext_lazy("Name after"),
 }
 
 
