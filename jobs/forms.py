@@ -150,6 +150,7 @@ class DraftForm(forms.ModelForm):
 
 
 class PublishForm(forms.Form):
+    number = forms.IntegerField(required=False, min_value=1, max_value=2**31, widget=forms.HiddenInput)
     note = forms.CharField(
         label=_("Version note"),
         max_length=NOTE_LENGTH,

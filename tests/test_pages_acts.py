@@ -174,6 +174,22 @@ def test_publish_needs_a_note(client: Client, alice: User, job: Job) -> None:
     assert job.versions.count() == 1
 
 
+def test_the_same_click_publishes_once(client: Client, alice: User, bob: User, job: Job) -> None:
+    client.force_login(alice)
+    address = f"/jobs/{job.serial}/publish/"
+    assert 'name="number" value="2"' in client.get(address).text
+    click = {"note": "second", "number": "2"}
+    assert client.post(address, click).status_code == 302
+    again = client.post(address, click)
+    assert again.status_code == 422
+    assert "Version 2 was published in the meantime. Look at it before you publish." in again.text
+    assert job.versions.count() == 2
+    # Who has been told so, and wants it nevertheless.
+    assert 'name="number" value="3"' in again.text
+    assert client.post(address, click | {"number": "3"}).status_code == 302
+    assert job.versions.count() == 3
+
+
 def test_publish_offers_to_run_the_new_version(client: Client, alice: User, job: Job) -> None:
     client.force_login(alice)
     answer = client.post(f"/jobs/{job.serial}/publish/", {"note": "second"}, headers=HTMX)

@@ -15,7 +15,7 @@ from jobs.models import Batch, BatchItem, Job, Snapshot, Version
 from jobs.states import Action, Status
 from tests.conftest import SQL, make_job
 from tests.fake_flink import FakeFlink
-from tests.test_batch import Desk
+from tests.test_batch import Desk, states
 from workspaces.models import Workspace
 
 HTMX = {"HX-Request": "true"}
@@ -84,6 +84,18 @@ def test_run_tells_what_is_needed_and_what_is_free(
     assert "CU: <b>6</b> needed, <b>5</b> free" in answer.text
     assert "slots: <b>3</b> needed, <b>2</b> free" in answer.text
     assert answer.text.count("Not enough CU will be left") == 1
+
+
+def test_one_that_is_too_large_takes_nothing_from_those_behind_it(
+    client: Client, alice: User, desk: Desk, cluster: Cluster, base: str
+) -> None:
+    Cluster.objects.update(total_cu=5)
+    jobs = [make_job(alice, desk.workspace, desk.endpoint, "large", parallelism=9), *desk.jobs(2)]
+    client.force_login(alice)
+    lines = client.get(base + "run/", {"job": [job.serial for job in jobs]}).context["plan"].lines
+    assert [bool(line.caution) for line in lines] == [True, False, False]
+    batch = desk.settle(desk.batch(Action.RUN, jobs, start="none"))
+    assert states(batch) == ["refused", "succeeded", "succeeded"]
 
 
 def test_run_tells_the_same_reason_as_its_result(client: Client, alice: User, desk: Desk, base: str) -> None:

@@ -103,8 +103,18 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -
 
 
 @transaction.atomic
-def publish(user: Visitor, job: Job, note: str) -> Version:
-    """Publish the saved draft as the next version. Raise Refusal for a draft that can't be taken apart."""
+@transaction.atomic
+def publish(user: Visitor, job: Job, note: str, as_number: int | None = None) -> Version:
+    """Publish the saved draft as the next version. Raise Refusal for a draft that can't be taken apart.
+
+    `as_number`: the number that the user was told it would get; another one is refused, so the same click sent twice publishes once.
+    """
+    if as_number is not None:
+        latest = lock_job(job, Action.PUBLISH).last_version_number
+        if latest + 1 != as_number:
+            raise Refusal(
+                _("Version %(number)s was published in the meantime. Look at it before you publish."), number=latest
+            )
     record = only(publish_many(user, [job.pk], note))
     return job.versions.get(number=record.params["version"])
 

@@ -167,9 +167,11 @@ def _plan_runs(made: Plan, workspace: Workspace, start: str) -> None:
         room = rooms.setdefault(job.endpoint_id, Room(job.endpoint, free))
         room.cu_needed, room.jobs = room.cu_needed + cu, room.jobs + 1
         room.slots_needed += line.version.parallelism
-        left[job.cluster_id] = left.get(job.cluster_id, free) - cu
-        if left[job.cluster_id] < 0:
+        rest = left.setdefault(job.cluster_id, free)
+        if cu > rest:  # it is refused, and takes nothing from those behind it
             line.caution = _("Not enough CU will be left when its turn comes.")
+        else:
+            left[job.cluster_id] = rest - cu
     made.rooms = sorted(rooms.values(), key=lambda room: (room.endpoint.cluster_id, room.endpoint.flink_version))
 
 

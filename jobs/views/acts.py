@@ -30,7 +30,7 @@ def publish(request: Request, serial: str) -> HttpResponse:
     form = PublishForm(sent(request))
 
     def do() -> HttpResponse:
-        version = operations.publish(request.user, job, form.cleaned_data["note"])
+        version = operations.publish(request.user, job, form.cleaned_data["note"], form.cleaned_data["number"])
         return _go_on(request, job, version.number)
 
     draft, latest = getattr(job, "draft", None), job.versions.first()
