@@ -23,6 +23,16 @@ def test_it_deletes_and_is_on_record(alice: User, job: Job) -> None:
     assert publish(alice, job) == 3
 
 
+def test_it_is_deleted_once_and_not_run_any_more(alice: User, job: Job) -> None:
+    publish(alice, job)
+    version = job.versions.get(number=2)
+    operations.delete_version(alice, job.versions.get(number=2))
+    for act in (lambda: operations.delete_version(alice, version), lambda: operations.run(alice, job, version)):
+        with pytest.raises(operations.Refusal, match="Version 2 was deleted in the meantime"):
+            act()
+    assert Operation.objects.filter(job=job, action="delete-version").count() == 1
+
+
 def test_it_says_why_not(console: Console) -> None:
     console.start()
     version = console.job.versions.get()

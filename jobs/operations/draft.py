@@ -189,6 +189,8 @@ def delete_version(user: Visitor, version: Version) -> None:
     job = lock_job(version.job, Action.DELETE_VERSION)
     if job.online_number == version.number:
         raise Refusal(_("Version %(number)s runs, so it can't be deleted."), number=version.number)
+    if not job.versions.filter(pk=version.pk).exists():
+        raise Refusal(_("Version %(number)s was deleted in the meantime."), number=version.number)
     if version.runs.exists():
         raise Refusal(_("Version %(number)s has run. The record tells of it, so it stays."), number=version.number)
     version.delete()

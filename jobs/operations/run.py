@@ -107,6 +107,10 @@ BOUND = Prepared(
     ),
     pks=[-1],
 )
+# Jobs that are locked keep the versions that they have now.
+VERSIONS = Prepared(
+    lambda pks: Version.objects.filter(among("jobs_version.id", pks)).order_by().values_list("pk"), pks=[-1]
+)
 IN_USE = Prepared(
     lambda pks: (
         Run.objects.filter(among("clusters_flinkendpoint.cluster_id", pks), ended_at=None)
@@ -119,7 +123,7 @@ IN_USE = Prepared(
 
 
 class Ground:
-    """What decides whether runs fit: clusters and snapshots, locked, and the CU in use, counted up by what fits."""
+    """What decides whether runs fit: clusters and snapshots, locked, the versions that are left, and the CU in use, counted up by what fits."""
 
     def __init__(self, jobs: Sequence[Job], starts: Sequence[Start]) -> None:
         pks = list({job.cluster_id for job in jobs})
@@ -127,6 +131,8 @@ class Ground:
         self.bound = set(BOUND.rows(pks=pks)) if jobs else set()
         used = dict(IN_USE.rows(pks=pks)) if jobs else {}
         self.used = {pk: used.get(pk) or Decimal(0) for pk in self.clusters}
+        of_starts = [one.version.pk for one in starts]
+        self.versions = {pk for (pk,) in VERSIONS.rows(pks=of_starts)} if jobs else set()
         # Held until a run names it: from then on it stays where it is.
         named = [one.snapshot.pk for one in starts if one.snapshot]
         held = Snapshot.objects.select_for_update(no_key=True).filter(pk__in=named).order_by("pk")
@@ -153,6 +159,8 @@ class Ground:
             raise Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
         if version.job_id != job.pk:
             raise Refusal(_("This version belongs to another job."))
+        if version.pk not in self.versions:
+            raise Refusal(_("Version %(number)s was deleted in the meantime."), number=version.number)
         cluster = self.clusters[job.cluster_id]
         if (cluster.pk, job.workspace_id) not in self.bound:
             raise Refusal(_("This cluster is not bound to the workspace."))
