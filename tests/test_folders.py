@@ -80,3 +80,11 @@ def test_a_job_is_not_renamed_to_a_taken_name(job: Job, alice, cluster) -> None:
     with pytest.raises(operations.Refusal, match="already a job"):
         operations.rename_job(alice, job, "taken")
     assert Job.objects.get(pk=job.pk).name == "orders"
+
+
+def test_a_deleted_job_is_not_renamed(job: Job, alice) -> None:
+    stale = Job.objects.get(pk=job.pk)
+    operations.delete(alice, job)
+    with pytest.raises(operations.Refusal, match="has been deleted"):
+        operations.rename_job(alice, stale, "other")
+    assert Operation.objects.filter(job=job).latest("pk").action == "delete"

@@ -79,14 +79,14 @@ def move_many(user: Visitor, job_ids: Collection[int], folder: Folder | None) ->
 @transaction.atomic
 def rename_job(user: Visitor, job: Job, name: str) -> Job:
     """Give a job another name. Allowed in any state; what runs keeps the name it was started with. Raise Refusal."""
-    old = job.name
+    job = lock_job(job, Action.RENAME)
     try:
         with transaction.atomic():
             update_job(job.pk, name=name, updated_at=timezone.now())
     except IntegrityError as error:
         raise Refusal(_("There is already a job with this name in the workspace.")) from error
+    record_done(job, Action.RENAME, user, before=job.name, after=name)
     job.name = name
-    record_done(job, Action.RENAME, user, before=old, after=name)
     return job
 
 
