@@ -143,14 +143,15 @@ def describe_tree_jobs(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     leaves: dict[int | None, list[dict[str, Any]]] = defaultdict(list)
     for job in jobs:
         leaves[job.folder_id].append(_leaf(job))
-    children = [_branch(one, ROOT, leaves, caller) for one in tree.branches]
+    children = [_branch(one, 1, leaves, caller) for one in tree.branches]
     return _node("", ROOT, _("Job list"), leaves[None], children)
 
 
 def _branch(
-    branch: Branch, parent: str, leaves: dict[int | None, list[dict[str, Any]]], caller: Caller
+    branch: Branch, level: int, leaves: dict[int | None, list[dict[str, Any]]], caller: Caller
 ) -> dict[str, Any]:
-    children = [_branch(one, branch.serial, leaves, caller) for one in branch.children]
+    parent = branch.parent.serial if branch.parent else ROOT
+    children = [_branch(one, level + 1, leaves, caller) for one in branch.listed(level)]
     return _node(parent, branch.serial, branch.name, leaves[branch.pk], children) | {"RequestId": caller.request_id}
 
 

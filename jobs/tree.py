@@ -9,6 +9,9 @@ from typing import Any
 from jobs.models import Folder
 from workspaces.models import Workspace
 
+# So many levels of folders may be below each other.
+DEEPEST = 10
+
 
 @dataclass(slots=True, eq=False)
 class Branch:
@@ -25,36 +28,58 @@ class Branch:
     @property
     def path(self) -> list[Branch]:
         """The folders from the root down to this one."""
-        return [*(self.parent.path if self.parent else []), self]
+        path = [self]
+        while above := path[-1].parent:
+            path.append(above)
+        return path[::-1]
 
     @property
     def below(self) -> list[Branch]:
         """This folder and all below it, in the order of the tree."""
-        return [self, *(one for child in self.children for one in child.below)]
+        found, left = [], [self]
+        while left:
+            one = left.pop()
+            found.append(one)
+            left += reversed(one.children)
+        return found
 
-    def told(self) -> dict[str, Any]:
+    @property
+    def height(self) -> int:
+        """How many levels there are from this folder down, its own counted."""
+        return max(len(one.path) for one in self.below) - len(self.path) + 1
+
+    def listed(self, level: int) -> list[Branch]:
+        """Return the folders to show below this one, which is shown on `level`: on the last, all that are deeper in one list."""
+        if level < DEEPEST:
+            return self.children
+        return self.below[1:] if level == DEEPEST else []
+
+    def told(self, level: int = 1) -> dict[str, Any]:
         """Return what the page shows of it, plain."""
-        below = [one.told() for one in self.children]
         return {
             "serial": self.serial,
             "name": self.name,
             "count": self.count,
             "is_open": self.is_open,
-            "children": below,
+            "children": [one.told(level + 1) for one in self.listed(level)],
         }
 
 
 class Tree:
-    """All folders of a workspace. `rows`: id, serial, name, parent, in the order of names; `jobs_in`: folder id -> jobs."""
+    """All folders of a workspace. `rows`: id, serial, name, parent, in the order of names; `jobs_in`: folder id -> jobs.
+
+    Should folders be below each other in a ring, one of them is shown at the root, from where it can be moved.
+    """
 
     def __init__(self, rows: Iterable[Mapping[str, Any]], jobs_in: Mapping[int | None, int], current: str = "") -> None:
         rows = list(rows)
         found = {row["id"]: Branch(row["id"], row["serial"], row["name"]) for row in rows}
         for row in rows:
-            if row["parent"] in found:
-                branch = found[row["id"]]
-                branch.parent = found[row["parent"]]
-                branch.parent.children.append(branch)
+            branch, parent = found[row["id"]], found.get(row["parent"])
+            if parent and parent.path[0] is not branch:
+                branch.parent = parent
+                parent.children.append(branch)
+        self._found = found
         self.branches = [branch for branch in found.values() if branch.parent is None]
         for pk, branch in found.items():
             for one in branch.path:
@@ -67,6 +92,10 @@ class Tree:
 
     def __iter__(self) -> Iterator[Branch]:
         return (one for top in self.branches for one in top.below)
+
+    def find(self, pk: int) -> Branch | None:
+        """Return the folder with this id."""
+        return self._found.get(pk)
 
     @property
     def path(self) -> list[dict[str, str]]:

@@ -368,6 +368,21 @@ def test_the_tree_shows_folders_and_jobs(program: Program, job: Job, workspace: 
     assert program.refused("CreateFolder", {"FolderName": "dependencies", "ParentId": "root", "FolderType": 1}) == "UnsupportedOperation"  # fmt: skip
 
 
+def test_the_tree_is_told_however_deep_it_is(program: Program, job: Job, workspace: Workspace, alice: User) -> None:
+    folder = None
+    for level in range(1, 301):
+        folder = Folder.objects.create(workspace=workspace, name=f"f{level}", parent=folder)
+    operations.move_job(alice, job, folder)
+    node, levels = program.call("DescribeTreeJobs", {}), 0
+    while len(node["Children"]) == 1:
+        node, levels = node["Children"][0], levels + 1
+    assert (levels, node["Name"]) == (10, "f10")
+    deeper = node["Children"]
+    assert [one["Name"] for one in deeper] == [f"f{level}" for level in range(11, 301)]
+    assert [one["ParentId"] for one in deeper] == [node["Id"], *(one["Id"] for one in deeper[:-1])]
+    assert [one["Name"] for one in deeper[-1]["JobSet"]] == ["orders"]
+
+
 def test_a_deletion_of_several_is_all_or_none(program: Program, console: Console, workspace: Workspace) -> None:
     console.start()
     other = make_job(console.user, workspace, console.endpoint, "other")

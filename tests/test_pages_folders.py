@@ -213,3 +213,49 @@ def test_viewers_may_only_look(
 def test_other_methods_are_refused(client: Client, alice: User, folders: dict[str, Folder]) -> None:
     client.force_login(alice)
     assert client.delete(f"/folders/{folders['risk'].serial}/delete/").status_code == 405
+
+
+def pages_with_folders(job: Job, folder: Folder) -> list[str]:
+    space = f"/spaces/{job.workspace.serial}"
+    return [
+        f"{space}/jobs/",
+        f"{space}/jobs/?folder={folder.serial}",
+        f"{space}/jobs/poll/?seen=x",
+        f"{space}/jobs/new/",
+        f"{space}/folders/new/",
+        f"/jobs/{job.serial}/copy/",
+        f"/jobs/{job.serial}/move/",
+        f"/folders/{folder.serial}/move/",
+        f"/folders/{folder.serial}/delete/",
+    ]
+
+
+def test_pages_live_with_folders_that_are_too_deep(client: Client, alice: User, job: Job, url: str) -> None:
+    """Formerly folders could be moved to any depth. On the page all below the tenth level are one list."""
+    folder = None
+    for level in range(1, 301):
+        folder = Folder.objects.create(workspace=job.workspace, name=f"f{level}", parent=folder)
+    assert folder
+    operations.move_job(alice, job, folder)
+    client.force_login(alice)
+    for page in pages_with_folders(job, folder):
+        assert client.get(page).status_code == 200, page
+    body = client.get(url).text
+    assert body.count('class="branches"') == 11
+    assert all(f'title="f{level}"' in body for level in range(1, 301))
+    assert f'id="count-{Folder.objects.get(name="f1").serial}">1<' in body
+
+
+def test_pages_live_with_folders_in_a_ring(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], url: str
+) -> None:
+    """Formerly two moves at the same time could make one. It is shown from one of its folders on, from where it is undone."""
+    operations.move_job(alice, job, folders["fast"])
+    Folder.objects.filter(pk=folders["trade"].pk).update(parent=folders["fast"])
+    client.force_login(alice)
+    for page in pages_with_folders(job, folders["trade"]):
+        assert client.get(page).status_code == 200, page
+    assert {one.name: one.count for one in client.get(url).context["tree"]}.keys() == folders.keys()
+    client.post(f"/folders/{folders['trade'].serial}/move/", {"parent": ""})
+    tree = client.get(url).context["tree"]
+    assert [(one.name, one.count) for one in tree] == [("risk", 0), ("trade", 1), ("spot", 1), ("fast", 1)]

@@ -10,10 +10,9 @@ from jobs.models import Folder, Job, Operation
 from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
 from jobs.operations.record import update_job, update_jobs
 from jobs.states import Action
+from jobs.tree import DEEPEST
 from workspaces.models import Visitor, Workspace
 from workspaces.refusal import Refusal
-
-DEEPEST = 10
 
 
 def create_folder(workspace: Workspace, name: str, parent: Folder | None) -> Folder:
@@ -103,8 +102,8 @@ def describe_job(user: Visitor, job: Job, description: str) -> Job:
 def path_of(folder: Folder) -> Sequence[Folder]:
     """Return the folders from the root down to this one."""
     path = [folder]
-    while path[0].parent:
-        path.insert(0, path[0].parent)
+    while (above := path[0].parent) and above not in path:
+        path.insert(0, above)
     return path
 
 
