@@ -48,7 +48,7 @@ def create_folder(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     may(caller, workspace)
     name = _name(asked["FolderName"])
     _refuse_taken(workspace, name, parent)
-    return {"FolderId": operations.create_folder(workspace, name, parent).serial}
+    return {"FolderId": operations.create_folder(caller.user, workspace, name, parent).serial}
 
 
 def _parent_of(caller: Caller, asked: dict[str, Any]) -> tuple[Folder | None, Workspace]:
@@ -72,9 +72,12 @@ def modify_folder(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     folder = folders_of(caller, [asked["SourceFolderId"]], asked)[0]
     may(caller, folder.workspace)
     target = folder_of(folder.workspace, asked["TargetFolderId"]) if asked.get("TargetFolderId") else folder.parent
-    name = _name(asked["FolderName"]) if asked.get("FolderName") else folder.name
-    _refuse_taken(folder.workspace, name, target, folder)
-    operations.change_folder(folder, name, target)
+    name = _name(asked["FolderName"]) if asked.get("FolderName") else ""
+    _refuse_taken(folder.workspace, name or folder.name, target, folder)
+    if asked.get("TargetFolderId"):
+        operations.move_folder(caller.user, folder, target, name)
+    else:
+        operations.rename_folder(caller.user, folder, name)
     return {}
 
 
@@ -94,8 +97,9 @@ def delete_folders(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
     folders = folders_of(caller, asked["FolderIds"], asked)
     for folder in folders:
         may(caller, folder.workspace)
-    for folder in sorted(set(folders), key=lambda one: -len(operations.path_of(one))):
-        operations.delete_folder(folder)
+    # Workspace by workspace, always in the same order, and in each from the leaves up.
+    for folder in sorted(set(folders), key=lambda one: (one.workspace_id, -len(operations.path_of(one)))):
+        operations.delete_folder(caller.user, folder)
     return {}
 
 

@@ -22,7 +22,7 @@ from tests.conftest import SQL, Console, make_job
 from tests.fake_flink import FakeFlink
 from tests.official import departures
 from tests.program import Program
-from workspaces.models import Variable, Workspace
+from workspaces.models import Event, Variable, Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -44,8 +44,8 @@ def requests(console: Console, root: User, workspace: Workspace, cluster: Cluste
     console.click_snapshot()
     console.settle()
     idle = make_job(console.user, workspace, console.endpoint, "idle")
-    folder = operations.create_folder(workspace, "nightly", None)
-    empty = operations.create_folder(workspace, "empty", folder)
+    folder = operations.create_folder(console.user, workspace, "nightly", None)
+    empty = operations.create_folder(console.user, workspace, "empty", folder)
     spare = Workspace.objects.create(name="Spare")
     Variable.objects.create(workspace=workspace, name="topic", value="orders")
     running, space = console.job.serial, workspace.serial
@@ -303,8 +303,8 @@ def test_a_job_that_restarts_is_4_and_says_so(program: Program, console: Console
     assert job_of(program, console.job.serial)["StatusDesc"] == "restarting (unreachable since 2026-01-02 03:04:05)"
 
 
-def test_one_thing_of_a_job_changes_per_call(program: Program, job: Job, workspace: Workspace) -> None:
-    folder = operations.create_folder(workspace, "nightly", None)
+def test_one_thing_of_a_job_changes_per_call(program: Program, job: Job, workspace: Workspace, alice: User) -> None:
+    folder = operations.create_folder(alice, workspace, "nightly", None)
     program.call("ModifyJob", {"JobId": job.serial, "Name": "renamed"})
     program.call("ModifyJob", {"JobId": job.serial, "TargetFolderId": folder.serial})
     program.call("ModifyJob", {"JobId": job.serial, "Description": "described"})
@@ -351,8 +351,8 @@ def test_a_list_takes_the_same_number_of_queries_however_long(
 
 
 def test_the_tree_shows_folders_and_jobs(program: Program, job: Job, workspace: Workspace, alice: User) -> None:
-    folder = operations.create_folder(workspace, "nightly", None)
-    operations.move_job(alice, job, operations.create_folder(workspace, "eu", folder))
+    folder = operations.create_folder(alice, workspace, "nightly", None)
+    operations.move_job(alice, job, operations.create_folder(alice, workspace, "eu", folder))
     tree = program.call("DescribeTreeJobs", {})
     assert (tree["Id"], tree["ParentId"], tree["JobSet"]) == ("root", "", [])
     assert [one["Name"] for one in tree["Children"][0]["Children"][0]["JobSet"]] == ["orders"]
@@ -381,6 +381,23 @@ def test_the_tree_is_told_however_deep_it_is(program: Program, job: Job, workspa
     assert [one["Name"] for one in deeper] == [f"f{level}" for level in range(11, 301)]
     assert [one["ParentId"] for one in deeper] == [node["Id"], *(one["Id"] for one in deeper[:-1])]
     assert [one["Name"] for one in deeper[-1]["JobSet"]] == ["orders"]
+
+
+def test_a_folder_is_renamed_and_moved_in_one_call(program: Program, alice: User, workspace: Workspace) -> None:
+    a, b = (operations.create_folder(alice, workspace, name, None) for name in "ab")
+    inner = operations.create_folder(alice, workspace, "inner", a)
+    operations.create_folder(alice, workspace, "inner", b)
+    asked = {"SourceFolderId": inner.serial, "TargetFolderId": b.serial}
+    assert program.refused("ModifyFolder", asked) == "InvalidParameter.DuplicatedFolderName"
+    assert "Error" not in program.call("ModifyFolder", asked | {"FolderName": "moved"})
+    assert "Error" not in program.call("ModifyFolder", {"SourceFolderId": inner.serial, "FolderName": "renamed"})
+    inner.refresh_from_db()
+    assert (inner.name, inner.parent) == ("renamed", b)
+    told = [str(one) for one in Event.objects.filter(about=workspace.serial, code__startswith="folder-")[:2]]
+    assert told == [
+        "The folder b/moved was renamed; it is called renamed.",
+        "The folder a/inner was moved; it is b/moved now.",
+    ]
 
 
 def test_a_deletion_of_several_is_all_or_none(program: Program, console: Console, workspace: Workspace) -> None:

@@ -214,7 +214,7 @@ def test_it_publishes_and_copies_and_moves_and_deletes(desk: Desk, cluster) -> N
     operations.save_draft(desk.user, jobs[0], 1, {"sql": "SELECT 1"})
     published = desk.settle(desk.batch(Action.PUBLISH, jobs, note="together"))
     assert states(published) == ["refused", "succeeded", "succeeded"]
-    folder = operations.create_folder(desk.workspace, "done", None)
+    folder = operations.create_folder(desk.user, desk.workspace, "done", None)
     desk.settle(desk.batch(Action.MOVE, jobs, folder=folder.serial))
     copies = desk.settle(desk.batch(Action.COPY, jobs[1:], cluster=cluster.serial))
     assert [item.copy.folder for item in copies.items.all()] == [folder, folder]

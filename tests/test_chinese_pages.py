@@ -337,7 +337,7 @@ def test_dialogs_of_workspaces_and_clusters(root: User, alice: User, console: Co
 
 
 def test_folders(alice: User, workspace: Workspace, console: Console) -> None:
-    folder = operations.create_folder(workspace, "目录", None)
+    folder = operations.create_folder(alice, workspace, "目录", None)
     client = signed_in(alice)
     listing = reverse("jobs", args=[workspace.serial])
     names = ("rename-folder", "move-folder", "delete-folder")

@@ -22,7 +22,7 @@ from jobs.models import Batch, BatchItem, Draft, Job, Operation, Version
 from jobs.operations import together
 from jobs.states import Action
 from tests.conftest import SQL, Console, make_job
-from tests.threads import in_thread
+from tests.threads import in_thread, is_awaited
 from tests.until import until
 from workspaces.models import Workspace
 
@@ -85,7 +85,7 @@ def test_each_copy_is_as_if_made_alone(console: Console, alice, workspace, endpo
     operations.publish(alice, console.job, "second")
     fine = make_job(alice, workspace, endpoint, "fine", taskmanager_spec=Decimal("0.5"))
     operations.describe_job(alice, fine, "password=hunter22")
-    operations.move_job(alice, fine, operations.create_folder(workspace, "finance", None))
+    operations.move_job(alice, fine, operations.create_folder(alice, workspace, "finance", None))
     operations.switch_recovery(alice, fine, False)
     draft_only = operations.create_job(alice, workspace, "draft-only", endpoint.cluster, endpoint)
     operations.save_draft(alice, draft_only, 0, {"sql": SQL, "properties": {"a": "b"}})
@@ -215,13 +215,6 @@ def test_one_that_fails_unexpectedly_fails_alone(alice, workspace, cluster, endp
 
 
 # --- who comes in between ---
-
-
-def is_awaited() -> bool:
-    """Tell whether somebody waits for what this transaction holds."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        return bool(cursor.fetchone()[0])
 
 
 @commits

@@ -200,13 +200,13 @@ def test_it_is_not_deleted_while_it_has_jobs(client: Client, root: User, alice: 
 
 
 def test_an_empty_one_goes_with_its_folders(client: Client, root: User, workspace: Workspace, alice: User) -> None:
-    outer = operations.create_folder(workspace, "outer", None)
-    operations.create_folder(workspace, "inner", outer)
+    outer = operations.create_folder(alice, workspace, "outer", None)
+    operations.create_folder(alice, workspace, "inner", outer)
     client.force_login(root)
     assert client.post(f"/spaces/{workspace.serial}/delete/").headers["Location"] == "/spaces/"
     assert not Workspace.objects.filter(pk=workspace.pk).exists()
     assert not Folder.objects.exists()
-    assert str(Event.objects.get(about=workspace.serial)) == "The workspace Trading was deleted."
+    assert str(Event.objects.filter(about=workspace.serial).first()) == "The workspace Trading was deleted."
 
 
 def test_a_workspace_that_is_gone_already_is_said_to_be(root: User, workspace: Workspace) -> None:

@@ -230,7 +230,7 @@ def test_one_form_makes_one_batch(client: Client, alice: User, bob: User, desk: 
 
 def test_all_that_match_are_taken(client: Client, alice: User, desk: Desk, workspace: Workspace, base: str) -> None:
     jobs = desk.jobs(25)
-    folder = operations.create_folder(workspace, "here", None)
+    folder = operations.create_folder(alice, workspace, "here", None)
     operations.move_job(alice, jobs[3], folder)
     Job.objects.filter(pk=jobs[4].pk).update(status=Status.FAILED)
     client.force_login(alice)

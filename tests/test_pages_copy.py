@@ -40,7 +40,7 @@ def test_it_is_offered_in_the_menus(client: Client, alice: User, vera: User, job
 def test_the_dialog_offers_folders_and_bound_clusters(
     client: Client, alice: User, job: Job, workspace: Workspace, older: Cluster
 ) -> None:
-    here = operations.create_folder(workspace, "here", operations.create_folder(workspace, "top", None))
+    here = operations.create_folder(alice, workspace, "here", operations.create_folder(alice, workspace, "top", None))
     operations.move_job(alice, job, here)
     Cluster.objects.create(name="foreign", snapshot_directory="file:///s")
     client.force_login(alice)
@@ -67,7 +67,7 @@ def test_it_tells_what_will_change(client: Client, alice: User, small: Job, olde
 def test_it_copies_and_tells_what_was_changed(
     client: Client, alice: User, small: Job, older: Cluster, workspace: Workspace
 ) -> None:
-    folder = operations.create_folder(workspace, "copies", None)
+    folder = operations.create_folder(alice, workspace, "copies", None)
     client.force_login(alice)
     values = {"cluster": older.serial, "folder": folder.serial, "name": "smaller"}
     body = client.post(f"/jobs/{small.serial}/copy/", values, headers=HTMX).text

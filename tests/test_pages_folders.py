@@ -20,12 +20,12 @@ def url(workspace: Workspace) -> str:
 
 
 @pytest.fixture
-def folders(workspace: Workspace) -> dict[str, Folder]:
+def folders(alice: User, workspace: Workspace) -> dict[str, Folder]:
     """A tree: trade > spot > fast, and risk."""
-    trade = operations.create_folder(workspace, "trade", None)
-    spot = operations.create_folder(workspace, "spot", trade)
-    fast = operations.create_folder(workspace, "fast", spot)
-    risk = operations.create_folder(workspace, "risk", None)
+    trade = operations.create_folder(alice, workspace, "trade", None)
+    spot = operations.create_folder(alice, workspace, "spot", trade)
+    fast = operations.create_folder(alice, workspace, "fast", spot)
+    risk = operations.create_folder(alice, workspace, "risk", None)
     return {"trade": trade, "spot": spot, "fast": fast, "risk": risk}
 
 
@@ -77,7 +77,7 @@ def test_the_folders_cost_no_query(
     client: Client, alice: User, job: Job, folders: dict[str, Folder], url: str, django_assert_num_queries: Any
 ) -> None:
     for number in range(50):
-        operations.create_folder(job.workspace, f"f{number}", folders["risk"])
+        operations.create_folder(alice, job.workspace, f"f{number}", folders["risk"])
     operations.move_job(alice, job, folders["risk"])
     client.force_login(alice)
     with django_assert_num_queries(7):
@@ -259,3 +259,46 @@ def test_pages_live_with_folders_in_a_ring(
     client.post(f"/folders/{folders['trade'].serial}/move/", {"parent": ""})
     tree = client.get(url).context["tree"]
     assert [(one.name, one.count) for one in tree] == [("risk", 0), ("trade", 1), ("spot", 1), ("fast", 1)]
+
+
+def test_what_is_done_to_folders_is_told_where_the_workspace_is(
+    client: Client, alice: User, workspace: Workspace, folders: dict[str, Folder]
+) -> None:
+    client.force_login(alice)
+    client.post(f"/folders/{folders['spot'].serial}/rename/", {"name": "margin"})
+    client.post(f"/folders/{folders['fast'].serial}/move/", {"parent": folders["risk"].serial})
+    client.post(f"/folders/{folders['spot'].serial}/delete/")
+    page = client.get(f"/spaces/{workspace.serial}/members/").text
+    for told in (
+        "The folder trade/spot was created.",
+        "The folder trade/spot was renamed; it is called margin.",
+        "The folder trade/margin/fast was moved; it is risk/fast now.",
+        "The folder trade/margin was deleted.",
+    ):
+        assert told in page
+
+
+def test_a_folder_that_somebody_deleted_meanwhile(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the click's look and its act."""
+    client.force_login(alice)
+    for act, fields in (
+        ("rename_folder", {"name": "margin"}),
+        ("move_folder", {"parent": folders["risk"].serial}),
+        ("delete_folder", {}),
+    ):
+        folder, real = (
+            operations.create_folder(alice, job.workspace, act.replace("_", "-"), None),
+            getattr(operations, act),
+        )
+
+        def first_deleted(user: User, folder: Folder, *given: Any, real: Any = real) -> None:
+            Folder.objects.filter(pk=folder.pk).delete()
+            real(user, folder, *given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(operations, act, first_deleted)
+            answer = client.post(f"/folders/{folder.serial}/{act.split('_')[0]}/", fields)
+        assert answer.status_code == 422
+        assert f"The folder {folder.name} was deleted in the meantime." in answer.text

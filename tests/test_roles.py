@@ -194,7 +194,7 @@ def world(console: Console, workspace: Workspace, vera: User, charlie: User, roo
         ("endpoints", "endpoint"): console.endpoint.pk,
         ("bindings", "binding"): cluster.bindings.get().pk,
         ("jobs", "serial"): console.job.serial,
-        ("folders", "serial"): operations.create_folder(workspace, "risk", None).serial,
+        ("folders", "serial"): operations.create_folder(bob, workspace, "risk", None).serial,
         ("batches", "serial"): batch.serial,
         ("access-keys", "serial"): make_key(console.user, "a script")[0].serial,
         ("batch", "action"): "run",

@@ -186,6 +186,10 @@ class Event(models.Model):
         VARIABLE_CHANGED = "variable-changed", _("The value of the variable %(name)s was changed.")
         VARIABLE_DESCRIBED = "variable-described", _("The description of the variable %(name)s was changed.")
         VARIABLE_DELETED = "variable-deleted", _("The variable %(name)s was deleted.")
+        FOLDER_CREATED = "folder-created", _("The folder %(name)s was created.")
+        FOLDER_RENAMED = "folder-renamed", _("The folder %(before)s was renamed; it is called %(after)s.")
+        FOLDER_MOVED = "folder-moved", _("The folder %(before)s was moved; it is %(after)s now.")
+        FOLDER_DELETED = "folder-deleted", _("The folder %(name)s was deleted.")
         KEY_MADE = "key-made", _("The access key %(key)s was made.")
         KEY_REVOKED = "key-revoked", _("The access key %(key)s was revoked.")
 

@@ -24,12 +24,13 @@ from jobs.operations.draft import (
 )
 from jobs.operations.ending import end
 from jobs.operations.folders import (
-    change_folder,
     create_folder,
     delete_folder,
     describe_job,
+    move_folder,
     move_job,
     path_of,
+    rename_folder,
     rename_job,
 )
 from jobs.operations.orphans import find_all_orphans
@@ -48,7 +49,6 @@ __all__ = [
     "advance",
     "cancel",
     "cancel_waiting",
-    "change_folder",
     "changes_of_copy",
     "check",
     "copy",
@@ -62,6 +62,7 @@ __all__ = [
     "due_recoveries",
     "end",
     "find_all_orphans",
+    "move_folder",
     "move_job",
     "name_of_copy",
     "path_of",
@@ -70,6 +71,7 @@ __all__ = [
     "publish_definition",
     "published_definition",
     "recover",
+    "rename_folder",
     "rename_job",
     "request_batch",
     "retry_failed",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from clusters.cu import cu_text
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Definition, Draft, Folder, Job, Operation, Version
+from jobs.operations.folders import hold_folder
 from jobs.operations.opening import allowed, done, lock_job, lock_jobs
 from jobs.states import Action, Status
 from workspaces.models import Visitor, Workspace
@@ -123,10 +124,9 @@ class Copy:
 @transaction.atomic
 def copy(user: Visitor, job: Job, cluster: Cluster, name: str, folder: Folder | None) -> tuple[Job, list[Change]]:
     """Make a copy in the same workspace; return it and what is otherwise in it. Raise Refusal."""
+    hold_folder(job.workspace_id, folder)
     job = lock_job(job, Action.COPY)
     cluster = _lock_target(cluster, job.workspace_id)
-    if folder and folder.workspace_id != job.workspace_id:
-        raise Refusal(_("This folder belongs to another workspace."))
     draft = Draft.objects.filter(job=job).first()
     made = _copy_of(user, job, cluster, name, folder.pk if folder else None, published_definition(job), draft)
     try:
@@ -145,6 +145,7 @@ def copy_many(
     Return what came of each id. Raise Refusal if none can be copied there, and IntegrityError if a name was taken just now:
     then nothing was copied, and the next try gives another one.
     """
+    # That the jobs are in them keeps the folders, too: only an empty one is deleted.
     jobs = lock_jobs(ids)
     cluster = _lock_target(cluster, workspace.pk)
     versions = _published_definitions(jobs.values())

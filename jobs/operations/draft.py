@@ -16,6 +16,7 @@ from jobs.masking import mask, secrets_in
 from jobs.models import Draft, Folder, Job, Operation, Problem, Version
 from jobs.models.definition import NOTE_LENGTH, SQL_LENGTH
 from jobs.models.run import new_flink_id
+from jobs.operations.folders import hold_folder
 from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
 from jobs.operations.options import flink_options
 from jobs.operations.record import update_job, update_jobs
@@ -47,9 +48,10 @@ def create_job(
     folder: Folder | None = None,
     description: str = "",
 ) -> Job:
-    """Create an empty job. Raise Refusal for a taken name or a cluster of other workspaces (G8)."""
+    """Create an empty job. Raise Refusal for a taken name, a folder that is gone, or a cluster of other workspaces (G8)."""
     try:
         with transaction.atomic():
+            hold_folder(workspace.pk, folder)
             # Locked: who takes the binding away waits, and then counts this job.
             Cluster.objects.select_for_update(no_key=True).get(pk=cluster.pk)
             if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:

@@ -1,6 +1,6 @@
 """What every act shares: claiming, moving and noting an operation, each by compare-and-set.
 
-Whoever holds several rows locks them in this order: job, cluster, operation, run, snapshot.
+Whoever holds several rows locks them in this order: workspace, folder, job, cluster, operation, run, snapshot.
 """
 
 import logging

@@ -31,7 +31,7 @@ def new(request: Request, serial: str) -> HttpResponse:
     form = NewFolderForm(sent(request), workspace=workspace, initial={"parent": request.GET.get("parent", "")})
 
     def do() -> HttpResponse:
-        made = operations.create_folder(workspace, form.cleaned_data["name"], form.cleaned_data["parent"])
+        made = operations.create_folder(request.user, workspace, form.cleaned_data["name"], form.cleaned_data["parent"])
         return _go_to(request, made, _("The folder %(name)s was created.") % {"name": made.name})
 
     return _dialog(request, workspace, "new", form, do)
@@ -43,7 +43,7 @@ def rename(request: Request, serial: str) -> HttpResponse:
     form = RenameFolderForm(sent(request), initial={"name": folder.name})
 
     def do() -> HttpResponse:
-        operations.change_folder(folder, form.cleaned_data["name"], folder.parent)
+        operations.rename_folder(request.user, folder, form.cleaned_data["name"])
         return _go_to(request, folder, _("The folder was renamed."))
 
     return _dialog(request, folder.workspace, "rename", form, do, folder)
@@ -56,7 +56,7 @@ def move(request: Request, serial: str) -> HttpResponse:
     form = MoveFolderForm(sent(request), folder=folder, initial={"parent": parent})
 
     def do() -> HttpResponse:
-        operations.change_folder(folder, folder.name, form.cleaned_data["parent"])
+        operations.move_folder(request.user, folder, form.cleaned_data["parent"])
         return _go_to(request, folder, _("The folder %(name)s was moved.") % {"name": folder.name})
 
     return _dialog(request, folder.workspace, "move", form, do, folder)
@@ -68,7 +68,7 @@ def delete(request: Request, serial: str) -> HttpResponse:
     parent = folder.parent
 
     def do() -> HttpResponse:
-        operations.delete_folder(folder)
+        operations.delete_folder(request.user, folder)
         told = _("The folder %(name)s was deleted.") % {"name": folder.name}
         if parent:
             return _go_to(request, parent, told)

@@ -169,8 +169,8 @@ def test_the_dialog_shows_what_another_cluster_changes(jobs: list[Job], workspac
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_folders_by_keyboard(jobs: list[Job], workspace: Workspace, alice: User, signed_in: Page, scheme: Any) -> None:
-    top = operations.create_folder(workspace, "top", None)
-    below = operations.create_folder(workspace, "below", top)
+    top = operations.create_folder(alice, workspace, "top", None)
+    below = operations.create_folder(alice, workspace, "below", top)
     operations.move_job(alice, jobs[0], below)
     signed_in.emulate_media(color_scheme=scheme)
     signed_in.reload()

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 from clusters.models import Cluster
 from jobs import operations
 from jobs.models import Folder, Job
-from jobs.operations.folders import DEEPEST
 from jobs.states import Action
+from jobs.tree import DEEPEST
 from tests.conftest import SQL, Console
 from tests.test_batch import Desk
 from workspaces.models import Workspace
@@ -87,10 +87,12 @@ def test_many_pages_of_jobs_fit_on_a_phone(desk: Desk, signed_in: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1600])
-def test_every_level_of_the_folders_can_be_read(workspace: Workspace, signed_in: Page, base: str, width: int) -> None:
+def test_every_level_of_the_folders_can_be_read(
+    workspace: Workspace, alice: User, signed_in: Page, base: str, width: int
+) -> None:
     folder: Folder | None = None
     for level in range(DEEPEST):
-        folder = operations.create_folder(workspace, f"level-{level}-with-a-long-name", folder)
+        folder = operations.create_folder(alice, workspace, f"level-{level}-with-a-long-name", folder)
     assert folder is not None
     signed_in.set_viewport_size({"width": width, "height": 900})
     signed_in.goto(f"{base}/spaces/{workspace.serial}/jobs/?folder={folder.serial}")
