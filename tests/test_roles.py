@@ -200,6 +200,7 @@ def world(console: Console, workspace: Workspace, vera: User, charlie: User, roo
         ("batch", "action"): "run",
         ("versions", "number"): 1,
         ("next", "number"): 1,
+        ("static", "path"): "css/pages.0123456789ab.css",
     }
 
 
@@ -210,9 +211,9 @@ def path_of(address: Address, world: dict[Any, Any], **instead: Any) -> str:
         key = (found["before"], found["name"])
         if key not in world:
             pytest.fail(f"{address.route}: add {key} to the fixture `world`")
-        return f"{found['before']}/{instead.get(found['name'], world[key])}/"
+        return f"{found['before']}/{instead.get(found['name'], world[key])}{found['end']}"
 
-    path = re.sub(r"(?P<before>[\w-]+)/<(?:\w+:)?(?P<name>\w+)>/", value, address.route)
+    path = re.sub(r"(?P<before>[\w-]+)/<(?:\w+:)?(?P<name>\w+)>(?P<end>/|$)", value, address.route)
     assert "<" not in path, f"{path}: this kind of route is not known here"
     return "/" + path
 
