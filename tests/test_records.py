@@ -85,7 +85,7 @@ def test_what_others_do_elsewhere_is_not_shown(client: Client, charlie: User, jo
 
 
 def test_copies_moves_and_new_names_are_told_in_words(client: Client, alice: User, job: Job, url: str) -> None:
-    operations.move_job(alice, job, operations.create_folder(job.workspace, "reports", None))
+    operations.move_job(alice, job, operations.create_folder(alice, job.workspace, "reports", None))
     operations.rename_job(alice, job, "orders-2")
     operations.copy(alice, job, job.cluster, "orders-3", None)
     client.force_login(alice)
