@@ -17,6 +17,7 @@ from django.utils import timezone
 from benchmarks.many_flinks import ManyFlinks, many_flinks
 from benchmarks.measure import Page, Result
 from benchmarks.rows import Space, fill, new_space, settle
+from clusters.capacity import KNOWN_FOR
 from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation, Run
@@ -161,7 +162,11 @@ def _requests(page: Page, here: Place, about: str, pause: float) -> None:
     # A tick may come up to one second late, and the next in time.
     most = max(_most_within(times, pause - 1) for times in looks)
     page.add(Result("watch", f"{about}: looks per endpoint and tick", most, 1, unit=""))
-    others = sum(not what.endswith(("/jobs/overview", "/checkpoints")) for told in asked for _at, what in told)
+    slots = [[at for at, what in told if what == "GET /overview"] for told in asked]
+    most = max(_most_within(times, KNOWN_FOR.total_seconds() - 1) for times in slots)
+    page.add(Result("watch", f"{about}: slots per endpoint and {KNOWN_FOR.seconds} s", most, 1, unit=""))
+    known = ("/jobs/overview", "/checkpoints", "GET /overview")
+    others = sum(not what.endswith(known) for told in asked for _at, what in told)
     page.add(Result("watch", f"{about}: other requests", others, 0, unit=""))
 
 

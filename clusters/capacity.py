@@ -10,14 +10,15 @@ from django.utils import timezone
 from clusters.engine import Capacity
 from clusters.models import FlinkEndpoint
 
-# Slots come and go with TaskManagers, too, of which no job need tell; asking costs Flink a request.
-KNOWN_FOR = timedelta(seconds=15)
+# Slots come and go with TaskManagers, too, of which no job need tell. Asking costs Flink a request, so also where jobs end all the
+# time it is asked no more often than the second says.
+KNOWN_FOR, KNOWN_FOR_IF_JOBS_ENDED = timedelta(seconds=30), timedelta(seconds=5)
 
 
-def is_due(endpoint: FlinkEndpoint) -> bool:
-    """Tell whether what is known is too old to go on showing it."""
+def is_due(endpoint: FlinkEndpoint, jobs_ended: bool = False) -> bool:
+    """Tell whether what is known is too old to go on showing it. `jobs_ended`: some have just left their slots."""
     seen = endpoint.capacity_seen_at
-    return seen is None or timezone.now() - seen >= KNOWN_FOR
+    return seen is None or timezone.now() - seen >= (KNOWN_FOR_IF_JOBS_ENDED if jobs_ended else KNOWN_FOR)
 
 
 def note(endpoint: FlinkEndpoint, found: Capacity) -> None:

@@ -318,9 +318,13 @@ def test_slots_are_those_that_flink_has_now(ruler: Client, console: Console, fak
     FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR)
     console.watch()
     assert f"{fake.slots_total - 1} / {fake.slots_total}" in ruler.get(url).text
+    FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR_IF_JOBS_ENDED)
+    console.click_stop(with_snapshot=False)
+    console.settle()
+    assert f"{fake.slots_total} / {fake.slots_total}" in ruler.get(url).text, "a job has just left its slot"
     fake.taskmanagers = 0  # of which no job tells
     console.watch()
-    assert f"{fake.slots_total - 1} / {fake.slots_total}" in ruler.get(url).text, "it is not asked all the time"
+    assert f"{fake.slots_total} / {fake.slots_total}" in ruler.get(url).text, "it is not asked all the time"
     FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR)
     console.watch()
     assert "0 / 0" in ruler.get(url).text

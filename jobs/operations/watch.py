@@ -259,7 +259,7 @@ class Look:
         checkpoints.keep_newest(checkpoints.some_of(due, is_busy=bool(self.waiting)), self.engine)
 
     def _keep_capacity(self) -> None:
-        if not capacity.is_due(self.endpoint):
+        if not capacity.is_due(self.endpoint, jobs_ended=bool(self.endings or self.closings)):
             return
         try:
             capacity.note(self.endpoint, self.engine.capacity())
