@@ -3,21 +3,17 @@
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 
-from django.db import connection
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from clusters import capacity
 from clusters.engine import Engine, EngineError, JobSight, JobState
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
-from jobs.operations import checkpoints, truth
+from jobs.operations import checkpoints, reach, truth
 from jobs.operations.book import ENDPOINT, OPERATIONS, OVERDUE, RUNS, SNAPSHOTS, WAITING, Entry, entries
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
@@ -29,13 +25,6 @@ from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
 log = logging.getLogger(__name__)
 
-BACK_OFF_LIMIT_SECONDS = 10
-REACHED = """
-    UPDATE clusters_flinkendpoint
-    SET seen_at = statement_timestamp(), unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
-        keeps_jobs = %s, checkpoint_directory = %s, look_at = GREATEST(look_at, %s)
-    WHERE id = %s
-"""
 # A look is due so long after the last one: while somebody waits there, and else. A failure is to be shown within five seconds,
 # also when a hundred jobs fail.
 BUSY_SECONDS, QUIET_SECONDS = 1, 4
@@ -105,7 +94,7 @@ class Look:
             self._unreachable(error.summary)
             return
         answered = time.monotonic()
-        self._reached()
+        reach.note_answer(self.endpoint, self.engine, self._next_look())
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
         # While Flink still knows them; they are closed below.
@@ -126,7 +115,7 @@ class Look:
             # No sooner than it took, so that a Flink that is slow to tell is not asked all the time.
             follow_up(self.endpoint, soon, least=answered - asked, passed=time.monotonic() - answered)
         self._keep_checkpoints()
-        self._keep_capacity()
+        reach.keep_capacity(self.endpoint, self.engine, jobs_ended=bool(self.endings or self.closings))
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
         """Ask for them together, of all that will be judged as failed."""
@@ -258,48 +247,13 @@ class Look:
         ]
         checkpoints.keep_newest(checkpoints.some_of(due, is_busy=bool(self.waiting)), self.engine)
 
-    def _keep_capacity(self) -> None:
-        if not capacity.is_due(self.endpoint, jobs_ended=bool(self.endings or self.closings)):
-            return
-        try:
-            capacity.note(self.endpoint, self.engine.capacity())
-        except EngineError as error:
-            log.info("%s does not tell its slots: %s", self.endpoint, error.summary)
-
-    def _reached(self) -> None:
-        if self.endpoint.keeps_jobs is None or self.endpoint.unreachable_since:
-            self._ask_for_habits()
-        # What was looked at a moment ago, because of an operation, needs no look by the tick.
-        next_look = timezone.now() + timedelta(seconds=BUSY_SECONDS - SLACK_SECONDS) if self.waiting else None
-        with connection.cursor() as cursor:
-            cursor.execute(
-                REACHED, [self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory, next_look, self.endpoint.pk]
-            )
-        if self.endpoint.unreachable_since:
-            truth.touch_jobs(self.endpoint)
-
-    def _ask_for_habits(self) -> None:
-        """Ask how this JobManager is configured, which may be another one than before its absence."""
-        self.endpoint.keeps_jobs, self.endpoint.checkpoint_directory = None, ""
-        try:
-            habits = self.engine.habits()
-        except EngineError as error:
-            log.info("%s does not tell how it is configured: %s", self.endpoint, error.summary)
-        else:
-            self.endpoint.keeps_jobs = habits.keeps_jobs
-            self.endpoint.checkpoint_directory = habits.checkpoint_directory[:600]
+    def _next_look(self) -> datetime | None:
+        """What was looked at a moment ago, because of an operation, needs no look by the tick."""
+        return timezone.now() + timedelta(seconds=BUSY_SECONDS - SLACK_SECONDS) if self.waiting else None
 
     def _unreachable(self, reason: str) -> None:
-        """Keep the last known states, say since when they are old, and come back with growing distance."""
-        pause = min(BACK_OFF_LIMIT_SECONDS, 2 ** min(self.endpoint.failed_looks, 4))
-        FlinkEndpoint.objects.filter(pk=self.endpoint.pk).update(
-            unreachable_since=Coalesce("unreachable_since", Now()),
-            unreachable_reason=reason[:1000],
-            failed_looks=F("failed_looks") + 1,
-            look_at=timezone.now() + timedelta(seconds=pause),
-        )
-        if not self.endpoint.unreachable_since:
-            truth.touch_jobs(self.endpoint)
+        """Give up what waits there beyond its deadline; all else goes on when it answers again."""
+        reach.note_silence(self.endpoint, reason)
         self._bring_operations([one.run_id for one in self.waiting.values() if one.run_id and is_late(one)])
         for one in self.operations.values():
             self._end_if_late(one, reason)

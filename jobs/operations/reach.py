@@ -1,0 +1,69 @@
+"""What a look tells of the endpoint itself: that it answers, how it is configured and how many slots it has; or since when it is away."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from clusters import capacity
+from clusters.engine import Engine, EngineError
+from clusters.models import FlinkEndpoint
+from jobs.operations import truth
+
+log = logging.getLogger(__name__)
+
+BACK_OFF_LIMIT_SECONDS = 10
+REACHED = """
+    UPDATE clusters_flinkendpoint
+    SET seen_at = statement_timestamp(), unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
+        keeps_jobs = %s, checkpoint_directory = %s, look_at = GREATEST(look_at, %s)
+    WHERE id = %s
+"""
+
+
+def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | None) -> None:
+    """Write down that it has just answered; no tick needs to look before `next_look`."""
+    if endpoint.keeps_jobs is None or endpoint.unreachable_since:
+        _ask_for_habits(endpoint, engine)
+    with connection.cursor() as cursor:
+        cursor.execute(REACHED, [endpoint.keeps_jobs, endpoint.checkpoint_directory, next_look, endpoint.pk])
+    if endpoint.unreachable_since:
+        truth.touch_jobs(endpoint)
+
+
+def _ask_for_habits(endpoint: FlinkEndpoint, engine: Engine) -> None:
+    """Ask how this JobManager is configured, which may be another one than before its absence."""
+    endpoint.keeps_jobs, endpoint.checkpoint_directory = None, ""
+    try:
+        habits = engine.habits()
+    except EngineError as error:
+        log.info("%s does not tell how it is configured: %s", endpoint, error.summary)
+    else:
+        endpoint.keeps_jobs = habits.keeps_jobs
+        endpoint.checkpoint_directory = habits.checkpoint_directory[:600]
+
+
+def keep_capacity(endpoint: FlinkEndpoint, engine: Engine, jobs_ended: bool) -> None:
+    """Ask for its slots if what is known of them is too old."""
+    if not capacity.is_due(endpoint, jobs_ended):
+        return
+    try:
+        capacity.note(endpoint, engine.capacity())
+    except EngineError as error:
+        log.info("%s does not tell its slots: %s", endpoint, error.summary)
+
+
+def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
+    """Keep the last known states, say since when they are old, and come back with growing distance."""
+    pause = min(BACK_OFF_LIMIT_SECONDS, 2 ** min(endpoint.failed_looks, 4))
+    FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
+        unreachable_since=Coalesce("unreachable_since", Now()),
+        unreachable_reason=reason[:1000],
+        failed_looks=F("failed_looks") + 1,
+        look_at=timezone.now() + timedelta(seconds=pause),
+    )
+    if not endpoint.unreachable_since:
+        truth.touch_jobs(endpoint)
