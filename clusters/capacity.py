@@ -22,9 +22,9 @@ def is_due(endpoint: FlinkEndpoint, jobs_ended: bool = False) -> bool:
 
 
 def note(endpoint: FlinkEndpoint, found: Capacity) -> None:
-    """Write down what Flink has just told, unless it is known."""
+    """Write down what Flink has just told, unless it is known and so young that nobody would ask again."""
     known = (endpoint.slots_total, endpoint.slots_free)
-    if known == (found.slots_total, found.slots_free) and not is_due(endpoint):
+    if known == (found.slots_total, found.slots_free) and not is_due(endpoint, jobs_ended=True):
         return
     FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
         slots_total=found.slots_total,

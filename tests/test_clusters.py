@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from clusters import acts, capacity
+from clusters.engine import Capacity
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job
@@ -365,3 +366,12 @@ def test_what_is_gone_already_is_said_to_be(
     ):
         with pytest.raises(acts.Refusal, match="This cluster has been deleted"):
             act()
+
+
+def test_slots_that_are_still_the_same_are_known_anew(endpoint: FlinkEndpoint) -> None:
+    """Else every look at which jobs end would ask for them."""
+    FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR_IF_JOBS_ENDED)
+    known = FlinkEndpoint.objects.get()
+    assert capacity.is_due(known, jobs_ended=True)
+    capacity.note(known, Capacity("2.2.1", 1, slots_total=known.slots_total, slots_free=known.slots_free))
+    assert not capacity.is_due(FlinkEndpoint.objects.get(), jobs_ended=True)
