@@ -157,9 +157,8 @@ CONTENT_SECURITY_POLICY = {
 SESSION_ENGINE = "oceanus_console.sessions"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
-CSRF_COOKIE_HTTPONLY = (
-    False  # a form that was open while its user signed in again needs the new token (static/js/refusals.js)
-)
+# A form that was open while its user signed in again needs the new token (static/js/refusals.js).
+CSRF_COOKIE_HTTPONLY = False
 SECURE_REFERRER_POLICY = "same-origin"
 # True behind HTTPS (a reverse proxy that sets X-Forwarded-Proto).
 HTTPS = env.bool("OCEANUS_HTTPS", default=False)

@@ -30,7 +30,7 @@ def create_workspace(user: User, name: str, description: str) -> Workspace:
 @transaction.atomic
 def change_workspace(user: User, workspace: Workspace, name: str, description: str) -> Workspace:
     """Rename and describe a workspace. Raise Refusal for a taken name."""
-    before = locked(workspace)
+    before = locked(workspace.pk)
     if (before.name, before.description) == (name, description):
         return before
     after = _saved(Workspace(pk=before.pk, serial=before.serial, name=name, description=description))
@@ -41,7 +41,7 @@ def change_workspace(user: User, workspace: Workspace, name: str, description: s
 @transaction.atomic
 def delete_workspace(user: User, workspace: Workspace) -> None:
     """Delete a workspace with its folders, members and bindings. Raise Refusal while it has jobs, or a record of some."""
-    locked(workspace)
+    locked(workspace.pk)
     if reason := why_not_delete(workspace):
         raise Refusal(reason)
     record(user, workspace.serial, Event.Code.WORKSPACE_DELETED, name=workspace.name)
@@ -104,9 +104,12 @@ def _locked(member: Member) -> Member:
     raise Refusal(_("This user is not a member any more."))
 
 
-def locked(workspace: Workspace) -> Workspace:
-    """Return the row as it is now, locked until the transaction ends. Raise Refusal if it is gone."""
-    if now := Workspace.objects.select_for_update().filter(pk=workspace.pk).first():
+def locked(pk: int, no_key: bool = False) -> Workspace:
+    """Return the row as it is now, locked until the transaction ends. Raise Refusal if it is gone.
+
+    `no_key`: whoever only refers to the workspace goes on meanwhile.
+    """
+    if now := Workspace.objects.select_for_update(no_key=no_key).filter(pk=pk).first():
         return now
     raise Refusal(_("This workspace has been deleted."))
 

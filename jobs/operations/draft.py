@@ -105,7 +105,6 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -
 
 
 @transaction.atomic
-@transaction.atomic
 def publish(user: Visitor, job: Job, note: str, as_number: int | None = None) -> Version:
     """Publish the saved draft as the next version. Raise Refusal for a draft that can't be taken apart.
 

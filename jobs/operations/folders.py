@@ -13,7 +13,7 @@ from jobs.operations.opening import done, lock_job, only, record_all_done, recor
 from jobs.operations.record import update_job, update_jobs
 from jobs.states import Action
 from jobs.tree import DEEPEST, Branch, Tree, tree_of
-from workspaces.acts import record
+from workspaces.acts import locked, record
 from workspaces.models import Event, Visitor, Workspace
 from workspaces.prepared import ask
 from workspaces.refusal import Refusal
@@ -167,11 +167,7 @@ def path_of(folder: Folder) -> Sequence[Folder]:
 
 def _lock_folders(workspace_id: int) -> Tree:
     """Return the folders of a workspace as they are; until the transaction ends nobody else changes them. Raise Refusal."""
-    # Of the workspace itself nothing changes, so whoever only names it goes on.
-    workspace = Workspace.objects.select_for_update(no_key=True).filter(pk=workspace_id).first()
-    if workspace is None:
-        raise Refusal(_("This workspace has been deleted."))
-    return tree_of(workspace)
+    return tree_of(locked(workspace_id, no_key=True))
 
 
 def _lock_folder(folder: Folder) -> Folder:
