@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs import operations
 from jobs.operations.opening import ASKED_TOGETHER, in_sets
 from jobs.operations.record import wake
-from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS, SLACK_SECONDS
+from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS, next_look
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
 
@@ -86,7 +86,7 @@ DUE_ENDPOINTS = """
 
 def due_endpoints(now: datetime) -> list[int]:
     """Take the endpoints that are to be looked at now; they are due again soon if somebody waits there, else somewhat later."""
-    soon, later = (now + timedelta(seconds=seconds - SLACK_SECONDS) for seconds in (BUSY_SECONDS, QUIET_SECONDS))
+    soon, later = (next_look(now, seconds) for seconds in (BUSY_SECONDS, QUIET_SECONDS))
     with connection.cursor() as cursor:
         cursor.execute(DUE_ENDPOINTS, [soon, later, now])
         return sorted(pk for (pk,) in cursor.fetchall())

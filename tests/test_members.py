@@ -201,7 +201,12 @@ def test_it_is_not_deleted_while_it_has_jobs(client: Client, root: User, alice: 
 
 def test_an_empty_one_goes_with_its_folders(client: Client, root: User, workspace: Workspace, alice: User) -> None:
     outer = operations.create_folder(alice, workspace, "outer", None)
-    operations.create_folder(alice, workspace, "inner", outer)
+    inner = operations.create_folder(alice, workspace, "inner", outer)
+    operations.create_folder(alice, workspace, "inner", inner)
+    # As they may stand there from former times: in each other.
+    one, other = (Folder.objects.create(workspace=workspace, name=name) for name in ("one", "other"))
+    Folder.objects.filter(pk=one.pk).update(parent=other)
+    Folder.objects.filter(pk=other.pk).update(parent=one)
     client.force_login(root)
     assert client.post(f"/spaces/{workspace.serial}/delete/").headers["Location"] == "/spaces/"
     assert not Workspace.objects.filter(pk=workspace.pk).exists()

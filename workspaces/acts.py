@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -45,9 +46,8 @@ def delete_workspace(user: User, workspace: Workspace) -> None:
     if reason := why_not_delete(workspace):
         raise Refusal(reason)
     record(user, workspace.serial, Event.Code.WORKSPACE_DELETED, name=workspace.name)
-    # From the leaves up: a folder keeps its parent.
-    while workspace.folders.filter(children=None).delete()[0]:
-        pass
+    # A folder keeps its parent, also where old ones lie in each other; side by side they need names of their own.
+    workspace.folders.update(parent=None, name=F("serial"))
     workspace.delete()
 
 

@@ -114,7 +114,7 @@ def _end_operations(endings: Sequence[Ending], told: Mapping[int, Mapping[str, A
         (
             one.operation.pk,
             str(one.outcome),
-            _key(told[one.operation.pk]["problem"]),
+            key_of(told[one.operation.pk]["problem"]),
             str(one.event or ""),
             without_secrets(one.operation, one.event, one.detail) if one.event else "",
         )
@@ -123,7 +123,7 @@ def _end_operations(endings: Sequence[Ending], told: Mapping[int, Mapping[str, A
     return {pk for (pk,) in ask(ENDED, [*columns(rows), now, now, str(Event.ENDED)])}
 
 
-def _key(problem: Problem | None) -> int | None:
+def key_of(problem: Problem | None) -> int | None:
     return problem.pk if problem else None
 
 
@@ -143,7 +143,7 @@ def _close_runs(endings: Sequence[Ending], told: Mapping[int, Mapping[str, Any]]
     closing: dict[tuple[RunEnd, int | None], list[int]] = {}
     for one in endings:
         if one.run_end and one.operation.run_id:
-            how = one.run_end, _key(told[one.operation.pk]["problem"])
+            how = one.run_end, key_of(told[one.operation.pk]["problem"])
             closing.setdefault(how, []).append(one.operation.run_id)
     for (run_end, problem), runs in closing.items():
         close_runs(runs, run_end, problem)
@@ -161,7 +161,7 @@ SHOWN = """
 def show(told: Mapping[int, Mapping[str, Any]]) -> None:
     """Let jobs without an open operation show their true state, and what they are told (job id -> fields). Hold their rows."""
     rows = [
-        (job.pk, str(status), _key(told[job.pk]["problem"]), told[job.pk].get("recover_at", job.recover_at))
+        (job.pk, str(status), key_of(told[job.pk]["problem"]), told[job.pk].get("recover_at", job.recover_at))
         for job, status in _true_statuses(told)
     ]
     if rows:

@@ -29,9 +29,14 @@ log = logging.getLogger(__name__)
 # also when a hundred jobs fail.
 BUSY_SECONDS, QUIET_SECONDS = 1, 4
 # The next tick comes a hair early as often as late.
-SLACK_SECONDS = 0.25
+SLACK = timedelta(seconds=0.25)
 # So long after a step has begun, its end is looked for more often than once a tick.
 FOLLOWED_UP_SECONDS = 5
+
+
+def next_look(now: datetime, seconds: float) -> datetime:
+    """Return when a look is due that is to come `seconds` after the one of now."""
+    return now + timedelta(seconds=seconds) - SLACK
 
 
 def watch(endpoint_id: int, follows_up: bool = False) -> set[int]:
@@ -249,7 +254,7 @@ class Look:
 
     def _next_look(self) -> datetime | None:
         """What was looked at a moment ago, because of an operation, needs no look by the tick."""
-        return timezone.now() + timedelta(seconds=BUSY_SECONDS - SLACK_SECONDS) if self.waiting else None
+        return next_look(timezone.now(), BUSY_SECONDS) if self.waiting else None
 
     def _unreachable(self, reason: str) -> None:
         """Give up what waits there beyond its deadline; all else goes on when it answers again."""

@@ -86,6 +86,11 @@ def below(counted: Iterable[Counted], tree: Tree) -> list[Counted]:
     return [row for row in counted if chosen is None or row.folder in chosen]
 
 
+def number_of(counted: Iterable[Counted], tree: Tree, status: str) -> int:
+    """Return how many jobs with this status, or with any if it is "", are in the folder that is shown and below it."""
+    return sum(row.n for row in below(counted, tree) if status in ("", row.status))
+
+
 def summary(
     workspace: Watched, counted: Iterable[Counted], tree: Tree, problem: str = "", hits: Hits | None = None
 ) -> dict[str, Any]:

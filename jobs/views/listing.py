@@ -22,7 +22,7 @@ from jobs.search import REACHABLE, among, matching, reachable
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
-from jobs.views.counts import Counted, Hits, below, count, summary, tree_of
+from jobs.views.counts import Counted, Hits, count, number_of, summary, tree_of
 from jobs.views.paging import PageNumbers, counted_once, page_of
 from jobs.views.rows import html_of, rows_of
 from jobs.views.visit import Request, workspace_of
@@ -147,7 +147,7 @@ def hits_of(workspace: Watched, counted: list[Counted], wish: Wish, tree: Tree) 
     chosen = tree.chosen()
     found = wish.select(_jobs_of(workspace), chosen)
     about = (workspace.pk, workspace.seen, chosen, wish.search, wish.status, wish.problem)
-    total = sum(row.n for row in below(counted, tree) if wish.status in ("", row.status))
+    total = number_of(counted, tree, wish.status)
     if total <= REACHABLE:  # so few that looking at each is quicker than asking twice
         rows = counted_once(workspace.newest, (about, wish.sort), lambda: list(found.values_list("pk", "status")))
         return Hits(rows, are_in_order=True)
@@ -168,7 +168,7 @@ def _find(
     if hits:
         pks = [pk for pk, status in hits.rows if wish.status in ("", status)]
         return pks if hits.are_in_order else among(found, pks), PageNumbers(len(pks), wish.size)
-    total = sum(row.n for row in below(counted, tree) if wish.status in ("", row.status))
+    total = number_of(counted, tree, wish.status)
     if wish.problem:
         about = (workspace.pk, workspace.seen, chosen, wish.status, wish.problem)
         total = counted_once(workspace.newest, about, found.count)
