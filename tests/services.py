@@ -27,6 +27,9 @@ def start() -> None:
         make_passable(directory)  # PostgreSQL runs as nobody when we are root
     os.environ["OCEANUS_HOME"] = str(home)
     os.environ["OCEANUS_PLAIN_STATIC_FILES"] = "1"
+    # Each test client would list all files that were collected here.
+    os.environ["OCEANUS_STATIC_ROOT"] = str(home / "static")
+    (home / "static").mkdir()
     os.environ.setdefault("OCEANUS_SECRET_KEY", secrets.token_urlsafe(50))  # nothing is served with the default one
     postgres, valkey = Postgres(home, durable=False), Valkey(home)
     children = []
