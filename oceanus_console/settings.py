@@ -180,11 +180,9 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 180,  # longer than any task of ours (the longest waits 90 s for Flink)
-    "unacked_restore_interval": 10,
-    "unacked_restore_throttle": 1,
-}
+# A message that is lost with its worker is made up for by the next ticks, sooner than Redis could give it to another one; to have
+# Redis keep it until then cost more of a worker's time than all else that a message does.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}},

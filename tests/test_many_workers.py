@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.contrib.auth.models import User
 from django.db.models import F
 
@@ -93,3 +94,15 @@ def seconds_of_looks(user: User, fake: FakeFlink, job: Job) -> float:
     fake.release_savepoints()
     until(lambda: here.exclude(ended_at=None).exists(), "it is stopped")
     return passed
+
+
+def test_the_broker_only_hands_messages_on(db: None) -> None:
+    """What a worker has in hand stands in PostgreSQL; that the broker keeps it, too, would be half of what a message costs."""
+    with current_app.connection_for_read() as connection:
+        broker = connection.default_channel.client
+        before = broker.info("commandstats")
+        with running_worker():  # it has got a message when this begins
+            after = broker.info("commandstats")
+    asked = {name for name, told in after.items() if told["calls"] > before.get(name, {"calls": 0})["calls"]}
+    assert {"cmdstat_lpush", "cmdstat_brpop"} <= asked
+    assert "cmdstat_hset" not in asked, "no message is written down beside the queue"
