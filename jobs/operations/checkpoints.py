@@ -21,7 +21,7 @@ from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState
 from jobs.log_records import subject
 from jobs.models import Run, Snapshot
 from jobs.operations.at_once import while_answered
-from jobs.operations.disk import Found, is_folder, newest_checkpoint, size_on_disk
+from jobs.operations.disk import Found, is_open, newest_checkpoint, size_on_disk
 from jobs.operations.record import update_jobs, write_rows
 from jobs.states import RunEnd
 from workspaces.prepared import Prepared, among
@@ -121,7 +121,7 @@ def keep_last(over: Mapping[Run, JobSight], engine: Engine, place: str) -> None:
     left = [run for run in over if run not in finished]
     # A folder of the job that we can see says as much as Flink, which takes its time for a job that has ended.
     folders = {run: f"{place}/{run.flink_job_id}" for run in left}
-    seen = [run for run in left if place and is_folder(folders[run])]
+    seen = [run for run in left if place and is_open(folders[run])]
     found = {run.pk: newest_checkpoint(folders[run]) for run in seen}
     _write_down(seen, {pk: as_checkpoint(one) if one else None for pk, one in found.items()})
     keep_newest([run for run in left if run.pk not in found], engine)

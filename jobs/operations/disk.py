@@ -1,5 +1,10 @@
-"""What can be seen of snapshots and checkpoints on the file systems of this machine, without asking Flink."""
+"""What can be seen of snapshots and checkpoints on the file systems of this machine, without asking Flink.
 
+A folder that we may not enter, or that fails us, tells no more than one on another machine: nothing in here raises an OSError.
+"""
+
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +34,29 @@ def is_to_be_seen(root: str) -> bool:
         return False
 
 
-def is_folder(uri: str) -> bool:
-    """Tell whether a folder is there, and ours to see."""
+def is_open(uri: str) -> bool:
+    """Tell whether a folder is there, and what lies in it ours to see."""
     path = local_path(uri)
-    return path is not None and path.is_dir()
+    try:
+        return path is not None and not any(_is_closed(one) for one in path.iterdir())
+    except OSError:
+        return False
+
+
+def is_closed(location: str) -> bool:
+    """Tell whether something may lie there that is not ours to see: Flink, as another user, may have written it for itself."""
+    path = local_path(location)
+    return path is not None and _is_closed(path)
+
+
+def _is_closed(path: Path) -> bool:
+    try:
+        (path / "_metadata").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def found_at(location: str) -> Found | None:
@@ -49,22 +73,14 @@ def found_at(location: str) -> Found | None:
 
 def find_on_disk(directory: str) -> str:
     """Return the URI of the complete savepoint below `directory`, when we can see that file system, else ""."""
-    path = local_path(directory)
-    if path is None or not path.is_dir():
-        return ""
-    return next((f"file:{one.parent}" for one in sorted(path.glob("savepoint-*/_metadata"))), "")
+    named = sorted(one for one in _within(local_path(directory)) if one.name.startswith("savepoint-"))
+    return next((f"file:{one}" for one in named if os.path.exists(one / "_metadata")), "")
 
 
 def newest_checkpoint(directory: str) -> Found | None:
     """Return the newest complete checkpoint of the Flink job whose checkpoints lie in `directory`."""
-    path = local_path(directory)
-    if path is None or not path.is_dir():
-        return None
-    numbered = {
-        int(one.name.removeprefix("chk-")): one
-        for one in path.glob("chk-*")
-        if one.name.removeprefix("chk-").isdecimal()
-    }
+    named = (one for one in _within(local_path(directory)) if one.name.startswith("chk-"))
+    numbered = {int(one.name[4:]): one for one in named if one.name[4:].isdecimal()}
     for number in sorted(numbered, reverse=True):
         if found := found_at(f"file:{numbered[number]}"):
             return found
@@ -74,6 +90,16 @@ def newest_checkpoint(directory: str) -> Found | None:
 def size_on_disk(location: str) -> int | None:
     """Return the bytes of a savepoint; None when its file system is not ours to see."""
     path = local_path(location)
-    if path is None or not path.is_dir():
+    try:
+        if path is None or not path.is_dir():
+            return None
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file()) or None
+    except OSError:
         return None
-    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+
+
+def _within(path: Path | None) -> Iterator[Path]:
+    try:
+        yield from path.iterdir() if path else ()
+    except OSError:
+        return

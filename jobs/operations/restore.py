@@ -13,7 +13,7 @@ from clusters.engine import Checkpoint
 from clusters.flink import plain_path
 from jobs.models import Job, Run, Snapshot
 from jobs.operations import checkpoints
-from jobs.operations.disk import Found, found_at, is_to_be_seen, newest_checkpoint
+from jobs.operations.disk import Found, found_at, is_closed, is_to_be_seen, newest_checkpoint
 from jobs.operations.orphans import find_orphans
 from jobs.operations.record import update_job
 from jobs.states import RunEnd
@@ -196,7 +196,9 @@ def _show(snapshot: Snapshot, found: Found) -> None:
 
 
 def _is_hidden(snapshot: Snapshot) -> bool:
-    """Tell whether the file system of a snapshot is not ours to see, so that nothing follows from its absence."""
+    """Tell whether a snapshot, or its file system, is not ours to see, so that nothing follows from its absence."""
+    if is_closed(snapshot.location):
+        return True
     if snapshot.source == Source.CHECKPOINT:
         return not is_to_be_seen(snapshot.directory.rpartition("/")[0])
     # One that was not to be seen when it was just complete lies on another machine, under a path that we may have too.

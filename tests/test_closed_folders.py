@@ -1,0 +1,81 @@
+"""Flink often runs as another user. What it keeps to itself is not to be seen from here, and that stops nothing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from clusters.models import FlinkEndpoint
+from jobs.operations import disk, restore
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+from tests.test_restore_points import complete
+
+pytestmark = pytest.mark.django_db
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Where Flink keeps checkpoints, with those of some other job; nobody may come as far as here."""
+    (tmp_path / "checkpoints" / ("f" * 32)).mkdir(parents=True)
+    for one in (tmp_path, *tmp_path.parents[:2]):
+        one.chmod(0o755)
+    return tmp_path / "checkpoints"
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """Let nobody look into a folder, and be nobody: before root everything is open."""
+    before = os.geteuid()
+    folder.chmod(0)
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+        folder.chmod(0o755)
+
+
+def test_a_stop_ends_with_its_snapshot(console: Console, fake: FakeFlink, store: Path) -> None:
+    run = console.start()
+    console.click_stop()
+    console.perform()
+    assert fake.jobs[run.flink_job_id].savepoints
+    with closed(store.parent / "snapshots" / console.job.serial):
+        for _look in range(3):
+            console.watch()
+        assert (console.job.status, console.last.outcome) == ("stopped", "succeeded")
+        assert (console.snapshot.state, console.snapshot.size_bytes) == ("completed", None)
+        [point] = restore.ranked(console.job)
+        assert not point.is_checked
+    assert restore.ranked(console.job)[0].is_checked
+
+
+@pytest.mark.parametrize("what", ["all", "its own", "the newest"])
+def test_a_job_that_fails_is_shown_as_failed_and_keeps_its_checkpoint(
+    console: Console, fake: FakeFlink, store: Path, what: str
+) -> None:
+    run = console.start()
+    last = complete(fake, run, store, 7)
+    FlinkEndpoint.objects.update(checkpoint_directory=f"file:{store}")
+    fake.fail_job(run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    with closed({"all": store, "its own": last.parent, "the newest": last}[what]):
+        console.watch()
+        assert console.job.status == "failed"
+        [point] = restore.ranked(console.job)
+        assert point.snapshot.location == f"file:{last}"
+        assert (point.is_checked, point.snapshot.state) == (False, "completed")
+
+
+def test_what_fails_us_tells_nothing() -> None:
+    too_long = "file:///" + "x" * 300
+    assert disk.is_closed(too_long)
+    assert not disk.is_open(too_long)
+    assert not disk.is_to_be_seen(too_long)
+    assert disk.find_on_disk(too_long) == ""
+    assert (disk.newest_checkpoint(too_long), disk.size_on_disk(too_long), disk.found_at(too_long)) == (None,) * 3
