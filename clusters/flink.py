@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -30,7 +29,7 @@ from clusters.engine import (
     Unanswered,
     Unreachable,
 )
-from clusters.flink_answers import Overview, checkpoint_of, moment, understanding
+from clusters.flink_answers import Overview, checkpoint_of, moment, parsed, understanding
 from clusters.network import words
 
 RUNNER_CLASS = "console.SqlRunner"
@@ -234,7 +233,7 @@ class FlinkEngine:
 
 def _read(status: int, body: bytes) -> Any:
     try:
-        data = json.loads(body)
+        data = parsed(body)
     except ValueError as error:
         raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}") from error
     if status < 300 and isinstance(data, dict | list):

@@ -84,6 +84,13 @@ OWN = {
         ),
         acts=("see-cluster",),
     ),
+    "not-followed": Advice(
+        N_("The operation could not be followed to its end"),
+        N_("An internal error; the log of the worker tells more."),
+        N_(
+            "The status shown is what Flink last told of the job. Look at it, then ask again for what is still to be done."
+        ),
+    ),
     "too-few-slots": Advice(
         N_("The cluster is too small for this parallelism"),
         N_("The job needs %(needed)s slots; the whole cluster has %(total)s."),

@@ -189,14 +189,16 @@ class Look:
         return self.sights.get(run.flink_job_id) or truth.last_words(run)
 
     def _safely(self, run: Run) -> None:
-        """Settle one run; whatever goes wrong with it never holds up the others."""
+        """Settle one run; whatever goes wrong with it never holds up the others, nor its own operation for ever."""
+        operation = self.operations.get(run.pk)
         try:
             self._settle(run)
         except EngineError as error:
             log.warning("No answer about %s: %s", run, error.summary)
-            self._end_if_late(self.operations.get(run.pk), error.summary)
-        except Exception:
+            self._end_if_late(operation, error.summary)
+        except Exception as error:
             log.exception("Could not settle %s", run)
+            self._end_if_late(operation, type(error).__name__, "not-followed")
 
     def _settle(self, run: Run) -> None:
         operation = self.operations.get(run.pk)
@@ -264,8 +266,8 @@ class Look:
             self._end_if_late(one, reason)
         self._end()
 
-    def _end_if_late(self, operation: Operation | None, reason: str) -> None:
-        """Give an operation up that is past its deadline, and of which Flink does not tell how it stands."""
+    def _end_if_late(self, operation: Operation | None, reason: str, code: str = "cluster-unreachable") -> None:
+        """Give an operation up that is past its deadline, and of which it is not known how it stands."""
         if operation and operation.step in WATCHED_STEPS and is_late(operation):
-            why = problem("cluster-unreachable", reason, cluster=self.endpoint.cluster.name)
+            why = problem(code, reason, cluster=self.endpoint.cluster.name)
             self.endings.append(Ending(operation, Outcome.FAILED, why, event=Event.TOO_LATE, detail=reason))
