@@ -21,6 +21,7 @@ from workspaces.refusal import Refusal
 # What was learned at another address says nothing about this one; the watcher looks at once.
 UNSEEN = {
     "seen_at": None,
+    "answers_since": None,
     "unreachable_since": None,
     "unreachable_reason": "",
     "failed_looks": 0,
@@ -28,6 +29,8 @@ UNSEEN = {
     "slots_free": 0,
     "told_version": "",
     "capacity_seen_at": None,
+    "keeps_jobs": None,
+    "checkpoint_directory": "",
     "look_at": None,
 }
 

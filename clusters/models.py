@@ -179,6 +179,8 @@ class FlinkEndpoint(models.Model):
     is_default = models.BooleanField(_("default version"), default=True)
 
     seen_at = models.DateTimeField(_("last answer"), null=True, editable=False)
+    # Since when it has answered whenever somebody looked.
+    answers_since = models.DateTimeField(null=True, editable=False)
     unreachable_since = models.DateTimeField(_("unreachable since"), null=True, editable=False)
     unreachable_reason = models.TextField(_("why unreachable"), blank=True, editable=False)
     failed_looks = models.PositiveIntegerField(default=0, editable=False)

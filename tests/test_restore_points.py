@@ -60,10 +60,16 @@ def lose(console: Console, fake: FakeFlink) -> None:
     """Let a JobManager without high availability die."""
     fake.restart(keep_jobs=False)
     console.watch()
-    long_ago = timezone.now() - timedelta(hours=1)
-    Run.objects.filter(pk=console.run.pk).update(missing_since=long_ago)
+    lose_patience(console.run)
     console.watch()
     assert console.run.end == "lost"
+
+
+def lose_patience(run: Run) -> None:
+    """As if it had been missing for an hour, at an endpoint that has answered all the time."""
+    long_ago = timezone.now() - timedelta(hours=1)
+    Run.objects.filter(pk=run.pk).update(missing_since=long_ago)
+    FlinkEndpoint.objects.filter(pk=run.endpoint_id).update(answers_since=long_ago)
 
 
 def wait_a_minute(run: Run) -> None:
@@ -175,7 +181,7 @@ def test_state_that_may_have_been_is_not_thrown_away(console: Console, fake: Fak
     Run.objects.filter(pk=run.pk).update(started_at=timezone.now() - timedelta(hours=2))
     fake.restart(keep_jobs=False)
     console.watch()
-    Run.objects.filter(pk=run.pk).update(missing_since=timezone.now() - timedelta(hours=1))
+    lose_patience(run)
     console.watch()
     with pytest.raises(operations.Refusal, match="not known which checkpoint"):
         restore.where_to_go_on(console.run)

@@ -21,7 +21,7 @@ from jobs.states import RunEnd, Status
 from workspaces.prepared import ask
 
 
-def patience_with(endpoint: FlinkEndpoint) -> timedelta:
+def _patience_with(endpoint: FlinkEndpoint) -> timedelta:
     """Return how long a job may be missing there: with high availability a new JobManager brings its jobs back."""
     without = endpoint.keeps_jobs is False
     return timedelta(seconds=settings.LOST_AFTER_WITHOUT_HA_SECONDS if without else settings.LOST_AFTER_SECONDS)
@@ -63,9 +63,11 @@ def _as_seen(entry: Entry, sight: JobSight | None, now: datetime) -> tuple[Any, 
     return str(sight.state), sight.tasks_up, sight.tasks_total, None
 
 
-def is_gone(run: Run, patience: timedelta) -> bool:
-    """Tell whether a run is missing for so long that it won't come back."""
-    return run.missing_since is not None and timezone.now() - run.missing_since >= patience
+def is_gone(run: Run, endpoint: FlinkEndpoint) -> bool:
+    """Tell whether a run is missing for so long that it won't come back. While its endpoint is away, no time passes."""
+    if run.missing_since is None or endpoint.answers_since is None:
+        return False
+    return timezone.now() - max(run.missing_since, endpoint.answers_since) >= _patience_with(endpoint)
 
 
 def last_words(run: Run) -> JobSight | None:

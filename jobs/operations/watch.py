@@ -203,7 +203,7 @@ class Look:
     def _settle(self, run: Run) -> None:
         operation = self.operations.get(run.pk)
         sight = self._sight_of(run)
-        is_gone = truth.is_gone(run, truth.patience_with(self.endpoint))
+        is_gone = truth.is_gone(run, self.endpoint)
         for snapshot in self.snapshots.get(run.pk, []):
             if snapshot.trigger_id in self.answers:
                 self._follow(snapshot, sight, operation, is_gone)
