@@ -4,10 +4,12 @@ Only files below the directory of the job's own workspace are ever read: it is n
 may name any path, also one to which jobs of others write.
 """
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import nlargest
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -35,12 +37,10 @@ def newest_results(job: Job) -> list[Preview]:
     version = job.current_run.version if job.current_run else job.versions.first()
     if version is None:
         return []
-    try:
-        files = sorted(_finished_files(version), key=lambda one: one.stat().st_mtime, reverse=True)
-        secrets = secret_values(version) if files else ()
-        return [_preview(one, directory_of(job.workspace), secrets) for one in files[:MAX_FILES]]
-    except FileNotFoundError:  # somebody cleans up while we look; the page looks again in a moment
-        return []
+    newest = nlargest(MAX_FILES, (one for directory in sink_directories(version) for one in _finished(directory)))
+    secrets = secret_values(version) if newest else ()
+    found = (_preview(Path(path), directory_of(job.workspace), secrets) for _written_at, path in newest)
+    return [one for one in found if one]
 
 
 def directory_of(workspace: Workspace) -> Path:
@@ -80,18 +80,28 @@ def _allowed(uri: str, allowed: Path) -> Path | None:
         return None
 
 
-def _finished_files(version: Version) -> Iterator[Path]:
-    for directory in sink_directories(version):
-        for one in directory.rglob("*"):
-            # Flink hides what is not committed yet behind a dot or an underscore.
-            if one.is_file() and not one.is_symlink() and one.name[0] not in "._":
-                yield one
+def _finished(directory: str | Path) -> Iterator[tuple[float, str]]:
+    """Yield when each file was written and its path. There may be very many; what is not ours to see is left out."""
+    try:
+        with os.scandir(directory) as entries:
+            for one in entries:
+                if one.is_dir(follow_symlinks=False):
+                    yield from _finished(one.path)
+                # Flink hides what is not committed yet behind a dot or an underscore.
+                elif one.is_file(follow_symlinks=False) and one.name[0] not in "._":
+                    yield one.stat(follow_symlinks=False).st_mtime, one.path
+    except OSError:
+        return
 
 
-def _preview(path: Path, directory: Path, secrets: Collection[str]) -> Preview:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - MAX_BYTES))
-        lines = file.read(MAX_BYTES).decode(errors="replace").splitlines()
-    written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+def _preview(path: Path, directory: Path, secrets: Collection[str]) -> Preview | None:
+    """Return the last lines of a file; None when we may not read it, or somebody cleans up while we look."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - MAX_BYTES))
+            lines = file.read(MAX_BYTES).decode(errors="replace").splitlines()
+        written_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return None
     below = str(path.relative_to(directory))
     return Preview(mask(below, secrets), written_at, [mask(line, secrets) for line in lines[-MAX_LINES:]])

@@ -4,11 +4,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from clusters.models import FlinkEndpoint
+from jobs import operations
+from jobs.models import Job
 from jobs.operations import disk, restore
+from jobs.preview import directory_of, newest_results
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
 from tests.test_restore_points import complete
@@ -70,6 +75,23 @@ def test_a_job_that_fails_is_shown_as_failed_and_keeps_its_checkpoint(
         [point] = restore.ranked(console.job)
         assert point.snapshot.location == f"file:{last}"
         assert (point.is_checked, point.snapshot.state) == (False, "completed")
+
+
+@pytest.mark.parametrize("what", ["part-1", "deeper"])
+def test_results_that_may_not_be_read_are_left_out(
+    alice: User, job: Job, store: Path, settings: Any, what: str
+) -> None:
+    settings.DATA_DIRECTORY = store.parent / "data"
+    place = directory_of(job.workspace)
+    (place / "deeper").mkdir(parents=True)
+    for name, words in (("part-0", "for all"), ("part-1", "for some"), ("deeper/part-2", "for some")):
+        (place / name).write_text(words)
+    table = f"CREATE TABLE t (a INT) WITH ('connector' = 'filesystem', 'path' = '{place}'); INSERT INTO t SELECT 1;"
+    operations.save_draft(alice, job, 1, {"sql": table})
+    operations.publish(alice, job, "second")
+    with closed(place / what):
+        told = [line for one in newest_results(Job.objects.get(pk=job.pk)) for line in one.lines]
+    assert sorted(told) == ["for all", "for some"]
 
 
 def test_what_fails_us_tells_nothing() -> None:
