@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from clusters import acts
 from clusters.forms import BindForm, ClusterForm
-from clusters.models import MOST_WORKSPACES, Cluster, ClusterQuerySet
+from clusters.models import MOST_WORKSPACES, Cluster, ClusterQuerySet, FlinkEndpoint
 from workspaces.answers import ask_or_do, leave_to, sent
 from workspaces.models import Event, Workspace, is_super_admin
 from workspaces.visit import Request, require_super_admin, workspace_of
@@ -47,12 +47,15 @@ def cluster(request: Request, serial: str) -> HttpResponse:
     bound = found.bindings.select_related("workspace").order_by("workspace__name")
     jobs = Workspace.objects.filter(pk=OuterRef("workspace")).order_by()
     here = Q(jobs__cluster=found, jobs__deleted_at=None)
+    # Each counted by itself: together they would be every job with every run.
+    same = FlinkEndpoint.objects.filter(pk=OuterRef("pk")).order_by()
+    live = same.annotate(n=Count("runs", filter=Q(runs__ended_at=None)))
     context = {
         "section": "all-clusters",
         "cluster": found,
         "endpoints": found.endpoints.annotate(
-            job_count=Count("jobs", filter=Q(jobs__deleted_at=None), distinct=True),
-            live_count=Count("runs", filter=Q(runs__ended_at=None), distinct=True),
+            job_count=Subquery(same.annotate(n=Count("jobs", filter=Q(jobs__deleted_at=None))).values("n")),
+            live_count=Subquery(live.values("n")),
         ),
         "bindings": bound.annotate(job_count=Subquery(jobs.annotate(n=Count("jobs", filter=here)).values("n"))),
         "most_workspaces": MOST_WORKSPACES,

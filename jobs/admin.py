@@ -7,6 +7,8 @@ from django.http import HttpRequest
 
 from jobs.models import Folder, Job, Operation, OperationStep, Run, Snapshot, Version
 
+NEWEST_SHOWN = 50
+
 
 class ReadOnly:
     """Take every right to change away: nobody edits the record (G9)."""
@@ -21,17 +23,35 @@ class ReadOnly:
         return False
 
 
-class VersionInline(ReadOnly, admin.TabularInline):
+class NewestOfJob(ReadOnly, admin.TabularInline):
+    """Shows the newest rows only, by few statements: a job may have thousands, and its page in the console has them all."""
+
+    brings: tuple[str, ...] = ()
+    defers: tuple[str, ...] = ()
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        self.job = obj
+        return super().get_formset(request, obj, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        newest = self.model.objects.filter(job=self.job).order_by("-pk").values("pk")[:NEWEST_SHOWN]
+        rows = super().get_queryset(request).filter(pk__in=newest).select_related("job", *self.brings)
+        return rows.defer(*self.defers)
+
+
+class VersionInline(NewestOfJob):
     model = Version
+    brings, defers = ("published_by",), ("sql", "properties")
     fields = readonly_fields = ("number", "note", "published_at", "published_by")
 
 
-class RunInline(ReadOnly, admin.TabularInline):
+class RunInline(NewestOfJob):
     model = Run
+    brings, defers = ("version__job",), ("version__sql", "version__properties")
     fields = readonly_fields = ("number", "version", "flink_job_id", "started_at", "ended_at", "end")
 
 
-class SnapshotInline(ReadOnly, admin.TabularInline):
+class SnapshotInline(NewestOfJob):
     model = Snapshot
     fields = readonly_fields = ("serial", "source", "state", "created_at", "size_bytes", "location")
 
