@@ -115,6 +115,7 @@ def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any])
         raise Refusal(_("One Flink version must be the default. Make another one the default instead."))
     if now.rest_url != values["rest_url"]:
         values = values | UNSEEN
+        now.runs.filter(ended_at=None).exclude(submitted_at=None).update(is_unseen_here=True)
     for name, value in values.items():
         setattr(now, name, value)
     _saved_endpoint(now, list(values))

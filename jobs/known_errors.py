@@ -111,6 +111,16 @@ OWN = {
         N_("Run the job again, from its latest snapshot if there is one."),
         acts=("run-from-newest", "see-snapshots"),
     ),
+    "lost-at-new-address": Advice(
+        N_("The job is not known at the new address of its Flink"),
+        N_(
+            "The Flink of cluster %(cluster)s got another address, and the Flink there does not know the job. It may still run at the former address."
+        ),
+        N_(
+            "If the address is wrong, correct it: then the job is found again. Else see to it that the job has ended at the former address before you run it; the console does not run it again by itself."
+        ),
+        acts=("see-cluster", "see-snapshots"),
+    ),
     "lost-without-ha": Advice(
         N_("The job has vanished from Flink"),
         N_(

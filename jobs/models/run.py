@@ -52,6 +52,8 @@ class Run(models.Model):
     tasks_up = models.PositiveIntegerField(default=0)
     tasks_total = models.PositiveIntegerField(default=0)
     missing_since = models.DateTimeField(null=True)
+    # Its endpoint has got another address since, where it was not seen yet: it may run on at the former one.
+    is_unseen_here = models.BooleanField(default=False, db_default=False)
     # When the watcher last asked for its newest checkpoint; null: not yet.
     checkpoints_seen_at = models.DateTimeField(null=True)
 

@@ -89,6 +89,8 @@ def those_broken(ended: Mapping[Run, RunEnd]) -> set[Run]:
 def _is_broken(run: Run, end: RunEnd, last: Operation | None, is_automatic: bool) -> bool:
     if last and last.step in (Step.WITHDRAWING, Step.ENDING) and (last.action == Action.STOP or last.cancelled_by_id):
         return False  # its end was asked for, and came late
+    if run.is_unseen_here:
+        return False  # it may run on, elsewhere
     if is_automatic:
         return end in (*BROKEN, RunEnd.NEVER_STARTED)
     return end in BROKEN and run.started_at is not None

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
     tasks_up: int
     tasks_total: int
     missing_since: datetime | None
+    is_unseen_here: bool
     status: str
     action: str  # of the open operation, if there is one
     may_have_checkpoint: bool | None  # that we don't know of
@@ -52,7 +53,7 @@ def entries(endpoint: FlinkEndpoint) -> list[Entry]:
 
 def _entries(endpoint: int, now: datetime, long_ago: datetime) -> QuerySet[Run, tuple[Any, ...]]:
     open_ones = Run.objects.filter(endpoint=endpoint, ended_at=None).annotate(due=is_due(now, long_ago))
-    fields = ("pk", "flink_job_id", "flink_state", "tasks_up", "tasks_total", "missing_since")
+    fields = ("pk", "flink_job_id", "flink_state", "tasks_up", "tasks_total", "missing_since", "is_unseen_here")
     waiting_longest = Coalesce("checkpoints_seen_at", "started_at").asc(nulls_last=True)
     return open_ones.order_by(waiting_longest, "pk").values_list(*fields, F("job__status"), F("job__action"), "due")
 

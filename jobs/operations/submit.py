@@ -49,6 +49,10 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
     if run.submitted_at and _is_there(run, engine):
         accept([operation], Event.ADOPTED)
         return None
+    if run.is_unseen_here:
+        # Asked at an address that is no longer the endpoint's: it may have been taken there.
+        end(operation, Outcome.FAILED, problem("lost-at-new-address", cluster=run.endpoint.cluster.name))
+        return None
     try:
         submission = submission_of(run)
     except ScriptError as error:

@@ -33,7 +33,8 @@ def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
     now = timezone.now()
     for entry in book:
         seen = _as_seen(entry, sights.get(entry.flink_job_id), now)
-        if seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
+        is_found = entry.is_unseen_here and entry.flink_job_id in sights
+        if is_found or seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
             news.append((entry.pk, *seen))
     if news:
         write_rows(SEEN, news)
@@ -42,7 +43,8 @@ def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
 
 SEEN = """
     UPDATE jobs_run
-    SET flink_state = told.state, tasks_up = told.up, tasks_total = told.total, missing_since = told.missing_since
+    SET flink_state = told.state, tasks_up = told.up, tasks_total = told.total, missing_since = told.missing_since,
+        is_unseen_here = is_unseen_here AND told.missing_since IS NOT NULL
     FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::timestamptz[])
         AS told (id, state, up, total, missing_since)
     WHERE jobs_run.id = told.id AND ended_at IS NULL
@@ -100,7 +102,7 @@ def _settle_missing(run: Run, engine: Engine, is_gone: bool) -> Closing | None:
     elif is_gone and _vanished_as_asked(run):
         return Closing(run, RunEnd.STOPPED)
     elif is_gone:
-        return Closing(run, RunEnd.LOST, loss(run.endpoint))
+        return Closing(run, RunEnd.LOST, loss(run, run.endpoint))
     return None
 
 
@@ -110,9 +112,11 @@ def _vanished_as_asked(run: Run) -> bool:
     return left.filter(ended_at__gte=run.missing_since).exists()
 
 
-def loss(endpoint: FlinkEndpoint) -> Problem:
+def loss(run: Run, endpoint: FlinkEndpoint) -> Problem:
     """Keep that a job has vanished from `endpoint`."""
     code = "lost-without-ha" if endpoint.keeps_jobs is False else "lost"
+    if run.is_unseen_here:
+        code = "lost-at-new-address"
     return problem(code, cluster=endpoint.cluster.name)
 
 
@@ -158,7 +162,7 @@ def _adopt(run: Run, sight: JobSight) -> bool:
     if job.is_busy or job.current_run_id != run.pk or job.deleted_at:
         return False
     Run.objects.filter(pk=run.pk).update(
-        ended_at=None, end="", problem=None, missing_since=None, flink_state=sight.state
+        ended_at=None, end="", problem=None, missing_since=None, is_unseen_here=False, flink_state=sight.state
     )
     update_job(job.pk, status=true_status(job.pk), problem=None, recover_at=None)
     return True

@@ -221,6 +221,11 @@ class Look:
             log.warning("No answer about %s: %s", snapshot, error.summary)
 
     def _judge(self, operation: Operation, sight: JobSight | None, is_gone: bool) -> Ending | None:
+        run = operation.run
+        assert run is not None
+        if is_gone and run.is_unseen_here:
+            # Whatever was asked for, at the former address it may run on.
+            return Ending(operation, Outcome.FAILED, truth.loss(run, self.endpoint), RunEnd.LOST)
         if operation.step == Step.ENDING:
             return settle_end(operation, self.engine, sight, is_gone, self.causes)
         if operation.step == Step.SNAPSHOTTING:
@@ -228,7 +233,7 @@ class Look:
         if sight:
             return settle_start(operation, self.engine, sight, self.causes)
         if is_gone:
-            return Ending(operation, Outcome.FAILED, truth.loss(self.endpoint), RunEnd.LOST)
+            return Ending(operation, Outcome.FAILED, truth.loss(run, self.endpoint), RunEnd.LOST)
         return None
 
     def _end(self) -> None:

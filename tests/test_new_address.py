@@ -1,0 +1,92 @@
+"""A Flink that gets another address: what runs at the former one is not run once more at the new one, and not called ended."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from clusters.acts import change_endpoint
+from clusters.models import FlinkEndpoint
+from jobs import operations
+from jobs.models import Job
+from tests.conftest import Console
+from tests.fake_flink import FakeFlink
+from tests.test_restore_points import lose_patience
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def other() -> Iterator[FakeFlink]:
+    with FakeFlink() as flink:
+        yield flink
+
+
+def move(console: Console, root: User, url: str) -> None:
+    values = {"flink_version": "2.2.1", "rest_url": url, "dashboard_url": "", "is_default": True}
+    change_endpoint(root, console.endpoint, values)
+
+
+def lose(console: Console) -> None:
+    console.watch()
+    lose_patience(console.run)
+    console.watch()
+    assert (console.job.status, console.run.end) == ("failed", "lost")
+
+
+def recover_if_due(console: Console) -> None:
+    Job.objects.filter(recover_at__isnull=False).update(recover_at=timezone.now() - timedelta(minutes=1))
+    for job in operations.due_recoveries():
+        operations.recover(job)
+    console.settle()
+
+
+def test_what_is_not_known_there_is_not_run_once_more(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    run = console.start()
+    move(console, root, other.url)
+    lose(console)
+    assert console.job.problem
+    assert console.job.problem.code == "lost-at-new-address"
+    recover_if_due(console)
+    assert other.submissions() == []
+    # The address is corrected: the job is found again.
+    move(console, root, fake.url)
+    console.watch()
+    assert (console.job.status, console.run.pk, console.run.is_unseen_here) == ("running", run.pk, False)
+
+
+def test_a_stop_there_is_not_said_to_have_stopped_it(console: Console, other: FakeFlink, root: User) -> None:
+    console.start()
+    move(console, root, other.url)
+    console.click_stop(with_snapshot=False)
+    console.perform()
+    lose(console)
+    assert console.last.outcome == "failed"
+
+
+def test_what_the_former_one_may_have_taken_is_not_submitted_there(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    fake.fault(("POST", "/jars/[^/]*/run"), "drop_answer")
+    console.click_run()
+    console.perform()
+    move(console, root, other.url)
+    console.settle()
+    assert (console.last.outcome, len(fake.submissions()), other.submissions()) == ("failed", 1, [])
+
+
+def test_what_is_known_there_goes_on_and_is_recovered_when_it_is_lost_later(
+    console: Console, fake: FakeFlink, root: User
+) -> None:
+    console.start()
+    move(console, root, fake.url + "/")
+    console.watch()
+    assert (console.job.status, console.run.is_unseen_here) == ("running", False)
+    fake.restart(keep_jobs=False)
+    lose(console)
+    recover_if_due(console)
+    assert (console.job.status, FlinkEndpoint.objects.get().rest_url) == ("running", fake.url + "/")
