@@ -83,6 +83,14 @@ class RenameJobForm(forms.Form):
     name = name_field(_("Job name"))
 
 
+class DescribeJobForm(forms.ModelForm):
+    class Meta:
+        model = Job
+        fields = ["description"]
+        labels = {"description": _("Description")}
+        widgets = {"description": forms.Textarea(attrs={"rows": 3, "autofocus": True})}
+
+
 class CopyForm(forms.Form):
     folder = FolderField(label=_("Target folder"))
     cluster = ClusterField(label=_("Target cluster"))

@@ -28,6 +28,7 @@ of_a_job = [
     path("draft/", draft.draft, name="draft"),
     path("versions/", versions.versions, name="versions"),
     path("versions/<int:number>/", versions.version, name="version"),
+    path("versions/<int:number>/delete/", versions.delete, name="delete-version"),
     path("versions/compare/", versions.compare, name="compare"),
     path("snapshots/", job.snapshots, name="snapshots"),
     path("runs/", job.runs, name="runs"),
@@ -46,6 +47,7 @@ of_a_job = [
     path("copy/", arrange.copy, name="copy"),
     path("move/", arrange.move, name="move"),
     path("rename/", arrange.rename, name="rename"),
+    path("describe/", arrange.describe, name="describe"),
     path("recovery/", recovery.recovery, name="recovery"),
 ]
 

@@ -124,7 +124,7 @@ def pages_of(job: Job) -> list[str]:
 
 
 def dialogs_of(job: Job) -> list[str]:
-    names = ["publish", "run", "stop", "snapshot", "cancel", "copy", "move", "rename", "delete"]
+    names = ["publish", "run", "stop", "snapshot", "cancel", "copy", "move", "rename", "describe", "delete"]
     return [reverse("new-job", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
 
 

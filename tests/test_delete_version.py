@@ -64,3 +64,36 @@ def test_the_pages_do_without_the_deleted_ones(alice: User, job: Job, client: Cl
         for page in ("", "versions/", "versions/compare/", "run/", "copy/", "publish/", "draft/"):
             assert client.get(f"/jobs/{job.serial}/{page}").status_code == 200, (number, page)
         assert client.get(f"/spaces/{job.workspace.serial}/jobs/").status_code == 200
+
+
+def test_the_page_deletes_what_never_ran(alice: User, job: Job, client: Client) -> None:
+    publish(alice, job)
+    client.force_login(alice)
+    address = f"/jobs/{job.serial}/versions/2/delete/"
+    assert f'href="{address}"' in client.get(f"/jobs/{job.serial}/versions/").text
+    assert "by a program" in client.get(address).text
+    assert client.post(address, follow=True).redirect_chain == [(f"/jobs/{job.serial}/versions/", 302)]
+    assert [one.number for one in job.versions.all()] == [1]
+    assert client.post(address).status_code == 404
+
+
+def test_the_page_says_why_not(console: Console, client: Client) -> None:
+    console.start()
+    client.force_login(console.user)
+    address = f"/jobs/{console.job.serial}/versions/1/delete/"
+    assert address not in client.get(f"/jobs/{console.job.serial}/versions/").text
+    answer = client.post(address)
+    assert answer.status_code == 422
+    assert "Version 1 runs, so it can&#x27;t be deleted." in answer.text
+    assert console.job.versions.count() == 1
+
+
+def test_viewers_and_strangers_delete_none(vera: User, charlie: User, job: Job, client: Client) -> None:
+    address = f"/jobs/{job.serial}/versions/1/delete/"
+    for user, status in ((vera, 403), (charlie, 404)):
+        client.force_login(user)
+        assert client.post(address).status_code == status
+        assert client.get(f"/jobs/{job.serial}/versions/").status_code == (200 if user == vera else 404)
+    client.force_login(vera)
+    assert address not in client.get(f"/jobs/{job.serial}/versions/").text
+    assert job.versions.count() == 1

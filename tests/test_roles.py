@@ -103,6 +103,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "why": LOOK,
     "versions": LOOK,
     "version": LOOK,
+    "delete-version": ACT,
     "compare": LOOK,
     "snapshots": LOOK,
     "runs": LOOK,
@@ -118,6 +119,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "copy": ACT,
     "move": ACT,
     "rename": ACT,
+    "describe": ACT,
     "recovery": (Who.NOBODY, Who.OPERATE),
     # Folders.
     "new-folder": ACT,

@@ -1,4 +1,4 @@
-"""Where a job lies and what it is called: copy, move, rename; a dialog each."""
+"""Where a job lies and what it is called: copy, move, rename, describe; a dialog each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from jobs import operations
-from jobs.folder_forms import CopyForm, MoveJobForm, RenameJobForm
+from jobs.folder_forms import CopyForm, DescribeJobForm, MoveJobForm, RenameJobForm
 from jobs.models import Draft, Job
 from jobs.views.answers import show_dialog
 from jobs.views.visit import Request, operable_job_of, page_under
@@ -68,6 +68,18 @@ def rename(request: Request, serial: str) -> HttpResponse:
     return _dialog(request, job, "rename", form, do, {})
 
 
+@asks_and_does
+def describe(request: Request, serial: str) -> HttpResponse:
+    job = operable_job_of(request, serial)
+    form = DescribeJobForm(sent(request), initial={"description": job.description})
+
+    def do() -> HttpResponse:
+        operations.describe_job(request.user, job, form.cleaned_data["description"])
+        return _back(request, job, _("The description of %(job)s was saved.") % {"job": job.name})
+
+    return _dialog(request, job, "describe", form, do, {})
+
+
 def _changes(job: Job, form: CopyForm) -> dict[str, Any]:
     """Tell what a copy to the chosen cluster would have otherwise."""
     clusters = list(form.fields["cluster"].queryset)  # type: ignore[attr-defined]
@@ -85,7 +97,7 @@ def _changes(job: Job, form: CopyForm) -> dict[str, Any]:
 
 
 def _dialog(
-    request: Request, job: Job, act: str, form: forms.Form, do: Callable[[], HttpResponse], context: dict[str, Any]
+    request: Request, job: Job, act: str, form: forms.BaseForm, do: Callable[[], HttpResponse], context: dict[str, Any]
 ) -> HttpResponse:
     refusal = ""
     if request.method == "POST" and form.is_valid():

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.core.paginator import Paginator
 from django.db.models import Count, Window
 from django.db.models.functions import Lag
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from clusters.cu import cu_text
+from jobs import operations
 from jobs.models import Draft, Job, Version
 from jobs.secrets import lines_beside, masked_properties, masked_sql, properties_beside
+from jobs.views.answers import show_dialog
 from jobs.views.job import PAGE_SIZE, head_context
-from jobs.views.visit import Request, job_of
+from jobs.views.visit import Request, job_of, operable_job_of
+from workspaces.answers import leave_to, sent
 
 
 @require_GET
@@ -37,6 +41,25 @@ def version(request: Request, serial: str, number: int) -> HttpResponse:
     shown = get_object_or_404(job.versions.select_related("published_by"), number=number)
     context = {"version": shown, "sql": masked_sql(shown), "settings": settings_of(shown)}
     return render(request, "jobs/version.html", head_context(request, job, "versions") | context)
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: Request, serial: str, number: int) -> HttpResponse:
+    """Delete a version that never ran."""
+    job = operable_job_of(request, serial)
+    chosen = get_object_or_404(job.versions, number=number)
+    form, refusal = forms.Form(sent(request)), ""
+    if form.is_valid():
+        try:
+            operations.delete_version(request.user, chosen)
+        except operations.Refusal as no:
+            refusal = no.message
+        else:
+            return leave_to(
+                request, redirect("versions", job.serial), _("Version %(number)s was deleted.") % {"number": number}
+            )
+    context = {"job": job, "workspace": job.workspace, "version": chosen, "refusal": refusal}
+    return show_dialog(request, "jobs/_delete_version.html", context, invalid=request.method == "POST")
 
 
 @require_GET

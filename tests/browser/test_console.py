@@ -171,7 +171,7 @@ def test_every_page_is_accessible(console: Console, signed_in: Page, live_server
     signed_in.emulate_media(color_scheme=scheme)
     job, space = f"/jobs/{console.job.serial}/", f"/spaces/{console.job.workspace.serial}/"
     tabs = ("", "draft/", "versions/", "versions/1/", "versions/compare/", "snapshots/", "runs/", "operations/")
-    dialogs = ("publish/", "run/", "stop/", "snapshot/", "cancel/", "delete/", "copy/", "move/", "rename/")
+    dialogs = ("publish/", "run/", "stop/", "snapshot/", "cancel/", "delete/", "copy/", "move/", "rename/", "describe/")
     places = ("jobs/", "jobs/new/", "folders/new/", "batches/", "operations/", "clusters/", "members/")
     addresses = [*(job + one for one in tabs + dialogs), *(space + one for one in places), "/spaces/"]
     for address in addresses:
