@@ -154,6 +154,51 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskFigures:
+    """One task of a running job, all its subtasks together; records are per second, None is what is not known (yet).
+
+    `busy` and `backpressured` are those of the subtask that is so most, from 0 to 1. `source_records`: what its sources bring in.
+    """
+
+    name: str
+    parallelism: int
+    records_in: float | None
+    records_out: float | None
+    busy: float | None
+    backpressured: float | None
+    source_records: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFigures:
+    """One checkpoint or savepoint, over or not. `state`: COMPLETED, FAILED or IN_PROGRESS."""
+
+    number: int
+    state: str
+    is_savepoint: bool
+    triggered_at: datetime
+    duration_ms: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What can be measured of a running job at one moment; checkpoints as far back as the engine remembers, newest first."""
+
+    tasks: Sequence[TaskFigures]
+    checkpoints: Sequence[CheckpointFigures]
+    completed_checkpoints: int
+    failed_checkpoints: int
+    restarts: int | None
+
+    @property
+    def records_read(self) -> float | None:
+        """What all sources bring in per second, as far as that is known."""
+        known = [one.source_records for one in self.tasks if one.source_records is not None]
+        return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed, in the engine's words."""
 
@@ -201,6 +246,9 @@ class Engine(Protocol):
 
     def newest_checkpoint(self, job_id: str) -> Checkpoint | None:
         """Return the newest completed checkpoint of a job that is still kept, savepoints aside. Raise NotFound."""
+
+    def figures(self, job_id: str) -> Figures:
+        """Measure a running job. Raise NotFound, Refused."""
 
     def failure(self, job_id: str) -> Failure:
         """Return why a job failed. Raise NotFound."""

@@ -17,6 +17,7 @@ from clusters.engine import (
     Checkpoint,
     EngineError,
     Failure,
+    Figures,
     Habits,
     JobSight,
     JobState,
@@ -30,6 +31,7 @@ from clusters.engine import (
     Unreachable,
 )
 from clusters.flink_answers import Overview, checkpoint_of, moment, parsed, understanding
+from clusters.flink_figures import figures_of
 from clusters.network import words
 
 RUNNER_CLASS = "console.SqlRunner"
@@ -110,6 +112,9 @@ class FlinkEngine:
         if status >= 300:
             _read(status, body)
         return body.decode(errors="replace")
+
+    def figures(self, job_id: str) -> Figures:
+        return figures_of(self._get, job_id)
 
     def failure(self, job_id: str) -> Failure:
         data = self._get(f"/jobs/{job_id}/exceptions?maxExceptions=3")

@@ -119,6 +119,11 @@ def advance(batch_id: int) -> None:
     operations.advance(batch_id)
 
 
+@shared_task(name="jobs.measure")
+def measure(run_id: int) -> None:
+    operations.measure(run_id)
+
+
 @shared_task(name="jobs.find_orphans")
 def find_orphans() -> None:
     # The clock says whose turn it is, so nobody has to remember.

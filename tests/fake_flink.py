@@ -84,6 +84,8 @@ class FakeJob:
     checkpoints: list[Json] = field(default_factory=list)  # and savepoints; newest first
     timestamps: dict[str, int] = field(default_factory=dict)  # state -> milliseconds
     heading: str = ""  # the state it takes at the next look
+    # Name of a vertex -> metric -> value, the same for each of its subtasks; "NaN" is what Flink writes for what it can't tell.
+    metrics: dict[str, dict[str, float | str]] = field(default_factory=dict)
 
     @property
     def savepoints(self) -> list[str]:
@@ -637,6 +639,19 @@ class FakeFlink:
             "restored": restored,
         }
         return 200, {"counts": counts, "summary": {}, "latest": latest, "history": job.checkpoints}
+
+    @route("GET", JOB + "/metrics")
+    def _job_metrics(self, body: Any, job_id: str) -> tuple[int, Any]:
+        self._job(job_id)
+        return 200, [{"id": "numRestarts", "value": "2"}]
+
+    @route("GET", JOB + r"/vertices/(?P<vertex>[^/]+)/subtasks/metrics")
+    def _vertex_metrics(self, body: Any, job_id: str, vertex: str) -> tuple[int, Any]:
+        job = self._job(job_id)
+        row = next(one for one in _vertices(job) if one["id"] == vertex)
+        size = row["parallelism"]
+        values = job.metrics.get(row["name"], {}).items()
+        return 200, [{"id": id, "max": one, "sum": "NaN" if one == "NaN" else size * float(one)} for id, one in values]
 
     def _job(self, job_id: str) -> FakeJob:
         if job_id not in self._jobs:

@@ -17,7 +17,7 @@ from jobs import operations
 from jobs.models import Job
 from jobs.states import Action
 from oceanus_console.messages import catalogue_path
-from tests.conftest import Console, make_job
+from tests.conftest import Console, make_job, measured
 from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
 
@@ -119,7 +119,7 @@ def signed_in(user: User) -> Client:
 
 
 def pages_of(job: Job) -> list[str]:
-    names = ["job", "draft", "versions", "compare", "snapshots", "runs", "operations"]
+    names = ["job", "draft", "versions", "compare", "snapshots", "runs", "operations", "monitoring"]
     return [reverse("jobs", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
 
 
@@ -182,10 +182,12 @@ def test_pages_of_a_running_job_with_history(alice: User, console: Console) -> N
     operations.run(alice, console.job, console.job.versions.get(number=1), console.snapshot)
     console.settle()
     assert console.job.status == "running"
+    measured(console.run)
     operations.publish(alice, console.job, "第二版")
     job = console.job
     after = [reverse("version", args=[job.serial, 2]), reverse("next-step", args=[job.serial, 2])]
-    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), *after)
+    as_tables = reverse("monitoring", args=[job.serial]) + "?as=table"
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), *after, as_tables)
 
 
 def test_pages_of_a_stopped_job_with_snapshots(alice: User, console: Console) -> None:

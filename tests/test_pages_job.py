@@ -14,7 +14,18 @@ from jobs.operations import publish, save_draft
 from jobs.states import Status
 from tests.conftest import SQL, Console
 
-TABS = ["", "draft/", "versions/", "versions/1/", "versions/compare/", "snapshots/", "runs/", "operations/", "results/"]
+TABS = [
+    "",
+    "draft/",
+    "versions/",
+    "versions/1/",
+    "versions/compare/",
+    "snapshots/",
+    "runs/",
+    "operations/",
+    "results/",
+    "monitoring/",
+]
 
 
 @pytest.fixture

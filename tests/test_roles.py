@@ -100,6 +100,8 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "job": LOOK,
     "poll-job": LOOK,
     "results": LOOK,
+    "monitoring": LOOK,
+    "figures": LOOK,
     "why": LOOK,
     "versions": LOOK,
     "version": LOOK,

@@ -3,6 +3,7 @@
 from jobs.models.batch import Batch, BatchItem
 from jobs.models.definition import Definition, Draft, Version
 from jobs.models.job import Folder, Job, JobQuerySet
+from jobs.models.measurement import Measurement
 from jobs.models.operation import Operation, OperationStep, Problem
 from jobs.models.run import Run, Snapshot
 from jobs.models.search import SearchEntry
@@ -15,6 +16,7 @@ __all__ = [
     "Folder",
     "Job",
     "JobQuerySet",
+    "Measurement",
     "Operation",
     "OperationStep",
     "Problem",

@@ -33,6 +33,7 @@ from jobs.operations.folders import (
     rename_folder,
     rename_job,
 )
+from jobs.operations.measure import measure, want_figures
 from jobs.operations.orphans import find_all_orphans
 from jobs.operations.perform import perform
 from jobs.operations.recover import due_recoveries, recover, switch_recovery
@@ -62,6 +63,7 @@ __all__ = [
     "due_recoveries",
     "end",
     "find_all_orphans",
+    "measure",
     "move_folder",
     "move_job",
     "name_of_copy",
@@ -83,5 +85,6 @@ __all__ = [
     "stop",
     "submission_of",
     "switch_recovery",
+    "want_figures",
     "watch",
 ]

@@ -12,7 +12,7 @@ from jobs.models import Draft, Job, Problem
 from jobs.operations import save_draft
 from jobs.states import Status
 from tests.browser.conftest import accessible
-from tests.conftest import SQL, Console
+from tests.conftest import SQL, Console, measured
 from tests.until import until
 
 pytestmark = [
@@ -165,12 +165,23 @@ def test_publish_while_a_version_runs(console: Console, signed_in: Page, live_se
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible(console: Console, signed_in: Page, live_server: Any, scheme: Any) -> None:
     console.start()
+    measured(console.run)
     console.click_stop()
     console.settle()
     with_problem(console)
     signed_in.emulate_media(color_scheme=scheme)
     job, space = f"/jobs/{console.job.serial}/", f"/spaces/{console.job.workspace.serial}/"
-    tabs = ("", "draft/", "versions/", "versions/1/", "versions/compare/", "snapshots/", "runs/", "operations/")
+    tabs = (
+        "",
+        "draft/",
+        "versions/",
+        "versions/1/",
+        "versions/compare/",
+        "snapshots/",
+        "runs/",
+        "operations/",
+        "monitoring/",
+    )
     dialogs = ("publish/", "run/", "stop/", "snapshot/", "cancel/", "delete/", "copy/", "move/", "rename/", "describe/")
     places = ("jobs/", "jobs/new/", "folders/new/", "batches/", "operations/", "clusters/", "members/")
     addresses = [*(job + one for one in tabs + dialogs), *(space + one for one in places), "/spaces/"]

@@ -9,7 +9,7 @@ from jobs import operations
 from jobs.models import Folder, Job
 from jobs.states import Action
 from jobs.tree import DEEPEST
-from tests.conftest import SQL, Console
+from tests.conftest import SQL, Console, measured
 from tests.test_batch import Desk
 from workspaces.models import Workspace
 
@@ -41,6 +41,7 @@ def jobs(console: Console, alice: User, desk: Desk) -> list[Job]:
     operations.save_draft(alice, console.job, 1, {"sql": SQL + "-- second"})
     operations.publish(alice, console.job, NOTE)
     console.start()
+    measured(console.run)
     jobs = [console.job, *desk.jobs(3)]
     Job.objects.filter(pk=jobs[0].pk).update(name=NAME)
     return jobs
@@ -59,7 +60,10 @@ def test_no_page_is_wider_than_the_window(
     signed_in.set_extra_http_headers({"Accept-Language": language})
     job, space = f"/jobs/{jobs[0].serial}/", f"/spaces/{workspace.serial}/"
     ticked = "?" + "&".join(f"job={one.serial}" for one in jobs)
-    addresses = [job + one for one in ("", "draft/", "versions/", "versions/compare/", "runs/", "operations/", "run/")]
+    addresses = [
+        job + one
+        for one in ("", "draft/", "versions/", "versions/compare/", "runs/", "operations/", "monitoring/", "run/")
+    ]
     addresses += [space + one for one in ("jobs/", "batches/", "operations/", "clusters/", "members/", "problems/")]
     addresses += [f"{space}batch/{act}/{ticked}" for act in ("run", "delete", "copy")]
     addresses += [f"/batches/{batch.serial}/", "/clusters/", f"/clusters/{desk.endpoint.cluster.serial}/"]
