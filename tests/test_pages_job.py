@@ -1,5 +1,6 @@
 """The pages of one job: who sees them, what they show, what they cost, and that nonsense in an address is no error."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_its_queries_are_few(
     client: Client, alice: User, lived: Job, tab: str, django_assert_max_num_queries: Any
 ) -> None:
     client.force_login(alice)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         client.get(f"/jobs/{lived.serial}/{tab}")
 
 
@@ -80,6 +81,21 @@ def test_the_overview_tells_the_problem(client: Client, alice: User, job: Job) -
     body = client.get(f"/jobs/{job.serial}/").text
     for part in ("Division by zero", "Full trace", "at Some.java"):
         assert part in body
+
+
+def test_the_overview_tells_how_long_all_runs_have_lasted(client: Client, alice: User, lived: Job) -> None:
+    now = timezone.now()
+    ended = {"started_at": now - timedelta(hours=5), "ended_at": now - timedelta(hours=3)}
+    lived.runs.filter(number=1).update(**ended)
+    lived.runs.filter(number=2).update(started_at=now - timedelta(hours=1))
+    client.force_login(alice)
+    page = client.get(f"/jobs/{lived.serial}/").text
+    assert re.search(
+        r'Cumulative run time</dt><dd class="num"><span class="num" data-since="[^"]+">3:00:0\d</span>', page
+    )
+    assert "2 runs" in page
+    lived.runs.filter(number=2).update(ended_at=now, end="stopped")
+    assert 'Cumulative run time</dt><dd class="num">3:00:00 ' in client.get(f"/jobs/{lived.serial}/").text
 
 
 def test_an_empty_job_leads_to_the_editor(client: Client, alice: User, job: Job) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -154,6 +158,12 @@ class Job(models.Model):
     def live_run(self) -> models.Model | None:
         """The current run while it is not over."""
         return self.current_run if self.current_run and not self.current_run.ended_at else None
+
+    def time_of_all_runs(self) -> timedelta:
+        """Return how long its runs have lasted until now, taken together."""
+        lasted = Coalesce(F("ended_at"), Now()) - F("started_at")
+        total = Sum(lasted, output_field=models.DurationField())
+        return self.runs.exclude(started_at=None).aggregate(total=total)["total"] or timedelta()
 
     @property
     def online_number(self) -> int | None:

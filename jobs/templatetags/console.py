@@ -137,6 +137,16 @@ def run_time(run: Run | None) -> SafeString | str:
     return format_html('<span class="num" data-since="{}">{}</span>', run.started_at.isoformat(), passed)
 
 
+@register.simple_tag
+def time_of_all_runs(job: Job) -> SafeString | str:
+    """Write how long all runs of a job have lasted together; while one is live the browser counts on."""
+    passed = job.time_of_all_runs()
+    if not job.live_run:
+        return clock(passed)
+    since = (datetime.now(UTC) - passed).isoformat()
+    return format_html('<span class="num" data-since="{}">{}</span>', since, clock(passed))
+
+
 @register.filter
 def clock(passed: timedelta | None) -> str:
     """Write a duration as 4:05, 2:04:05 or 3d 02:04:05; the console's JavaScript writes the same."""
