@@ -188,6 +188,12 @@ document.addEventListener("click", async (event) => {
 });
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, textarea, select, [contenteditable], .ace_editor");
+  const find = document.getElementById("find");
+  // The editor has a use of its own for these keys.
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && find?.offsetParent && !dialog.open && !event.target.closest(".ace_editor")) {
+    event.preventDefault();
+    find.select();
+  }
   if (event.key === "/" && !isTyping && !dialog.open) {
     const search = document.getElementById("search");
     if (search) {

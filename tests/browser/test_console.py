@@ -82,6 +82,16 @@ def test_search_by_keyboard(job: Job, signed_in: Page) -> None:
     expect(signed_in.locator("#search")).to_be_focused()
 
 
+def test_a_job_is_found_from_any_page(job: Job, signed_in: Page, live_server: Any) -> None:
+    signed_in.goto(f"{live_server.url}/jobs/{job.serial}/versions/")
+    signed_in.keyboard.press("Control+k")
+    expect(signed_in.locator("#find")).to_be_focused()
+    signed_in.keyboard.type(job.serial)
+    signed_in.keyboard.press("Enter")
+    expect(signed_in).to_have_url(re.compile(rf"/jobs/\?q={job.serial}"))
+    expect(signed_in.get_by_role("row", name=job.name)).to_be_visible()
+
+
 def test_the_problem_is_told_on_hover_and_on_focus(console: Console, signed_in: Page) -> None:
     console.start()
     with_problem(console)
