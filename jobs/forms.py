@@ -149,6 +149,12 @@ class DraftForm(forms.ModelForm):
         return sql
 
 
+class RestoreForm(forms.Form):
+    """`revision` is the save that would be overwritten, as the user was told."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31 - 1)
+
+
 class PublishForm(forms.Form):
     number = forms.IntegerField(required=False, min_value=1, max_value=2**31, widget=forms.HiddenInput)
     note = forms.CharField(

@@ -29,6 +29,7 @@ of_a_job = [
     path("draft/", draft.draft, name="draft"),
     path("versions/", versions.versions, name="versions"),
     path("versions/<int:number>/", versions.version, name="version"),
+    path("versions/<int:number>/restore/", versions.restore, name="restore-version"),
     path("versions/<int:number>/delete/", versions.delete, name="delete-version"),
     path("versions/compare/", versions.compare, name="compare"),
     path("snapshots/", job.snapshots, name="snapshots"),

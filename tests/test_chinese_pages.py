@@ -17,7 +17,7 @@ from jobs import operations
 from jobs.models import Job
 from jobs.states import Action
 from oceanus_console.messages import catalogue_path
-from tests.conftest import Console, make_job, measured
+from tests.conftest import SQL, Console, make_job, measured
 from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
 
@@ -169,8 +169,10 @@ def test_pages_of_a_job_without_a_draft(alice: User, workspace: Workspace, conso
 
 
 def test_pages_of_a_job_that_never_ran(alice: User, job: Job) -> None:
-    version = reverse("version", args=[job.serial, 1])
-    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), version)
+    operations.save_draft(alice, job, 1, {"sql": f"{SQL} -- later"})
+    names = ("version", "restore-version", "delete-version")
+    of_a_version = [reverse(name, args=[job.serial, 1]) for name in names]
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), *of_a_version)
 
 
 def test_pages_of_a_running_job_with_history(alice: User, console: Console) -> None:

@@ -105,6 +105,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "why": LOOK,
     "versions": LOOK,
     "version": LOOK,
+    "restore-version": ACT,
     "delete-version": ACT,
     "compare": LOOK,
     "snapshots": LOOK,

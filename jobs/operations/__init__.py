@@ -20,6 +20,7 @@ from jobs.operations.draft import (
     delete_version,
     publish,
     publish_definition,
+    restore_version,
     save_draft,
 )
 from jobs.operations.ending import end
@@ -76,6 +77,7 @@ __all__ = [
     "rename_folder",
     "rename_job",
     "request_batch",
+    "restore_version",
     "retry_failed",
     "run",
     "run_from_snapshots",

@@ -1,6 +1,7 @@
 """Acts that never touch a running job: create, save, check, publish, delete."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -79,10 +80,10 @@ def refuse_too_long(sql: str) -> None:
 
 
 @transaction.atomic
-def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -> Draft:
+def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any], **told: Any) -> Draft:
     """Save the draft over the one with `revision` (0: there was none). Raise Conflict when that isn't the last any more.
 
-    What says the same as the last save is none of its own: the draft stays as it is, and nothing is put on record.
+    `told`: what else goes on record. What says the same as the last save is none of its own: the draft stays as it is, and nothing is put on record.
     """
     refuse_too_long(values.get("sql", ""))
     job = lock_job(job, Action.SAVE)
@@ -100,8 +101,16 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any]) -
     draft.save()
     status = {"status": Status.UNPUBLISHED} if job.status == Status.UNINITIALIZED else {}
     update_job(job.pk, updated_at=timezone.now(), **status)
-    record_done(job, Action.SAVE, user, revision=draft.revision)
+    record_done(job, Action.SAVE, user, revision=draft.revision, **told)
     return draft
+
+
+def restore_version(user: Visitor, version: Version, revision: int) -> Draft:
+    """Make the draft say what a version says. Raise Conflict when the draft with `revision` isn't the last any more."""
+    values = version.values()
+    if not version.job.cluster.supports_fine_grained:
+        values |= {"jobmanager_spec": Decimal(1), "taskmanager_spec": Decimal(1)}
+    return save_draft(user, version.job, revision, values, version=version.number)
 
 
 @transaction.atomic

@@ -13,12 +13,16 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from clusters.cu import cu_text
 from jobs import operations
+from jobs.forms import RestoreForm
 from jobs.models import Draft, Job, Version
 from jobs.secrets import lines_beside, masked_properties, masked_sql, properties_beside
 from jobs.views.answers import show_dialog
 from jobs.views.job import PAGE_SIZE, head_context
 from jobs.views.visit import Request, job_of, operable_job_of
 from workspaces.answers import leave_to, sent
+
+# Among so many of the newest versions is looked whether one says what the draft says.
+KEPT_AMONG = 20
 
 
 @require_GET
@@ -39,8 +43,37 @@ def versions(request: Request, serial: str) -> HttpResponse:
 def version(request: Request, serial: str, number: int) -> HttpResponse:
     job = job_of(request, serial)
     shown = get_object_or_404(job.versions.select_related("published_by"), number=number)
-    context = {"version": shown, "sql": masked_sql(shown), "settings": settings_of(shown)}
+    draft = Draft.objects.filter(job=job).first()
+    is_draft = draft is not None and draft.is_like(shown)
+    context = {"version": shown, "sql": masked_sql(shown), "settings": settings_of(shown), "is_draft": is_draft}
     return render(request, "jobs/version.html", head_context(request, job, "versions") | context)
+
+
+@require_http_methods(["GET", "POST"])
+def restore(request: Request, serial: str, number: int) -> HttpResponse:
+    """Make the draft what a version is; what it was is told first."""
+    job = operable_job_of(request, serial)
+    chosen = get_object_or_404(job.versions, number=number)
+    form, refusal = RestoreForm(sent(request)), ""
+    if form.is_valid():
+        try:
+            operations.restore_version(request.user, chosen, form.cleaned_data["revision"])
+        except operations.Refusal as no:
+            refusal = no.message
+        else:
+            told = _("The draft is now what version %(number)s is. Publish it to run it.") % {"number": number}
+            return leave_to(request, redirect("draft", job.serial), told)
+    draft = Draft.objects.filter(job=job).select_related("saved_by").first()
+    context = {
+        "job": job,
+        "workspace": job.workspace,
+        "version": chosen,
+        "form": RestoreForm(initial={"revision": draft.revision if draft else 0}),
+        "draft": draft,
+        "is_kept": draft is None or any(draft.is_like(one) for one in job.versions.all()[:KEPT_AMONG]),
+        "refusal": refusal,
+    }
+    return show_dialog(request, "jobs/_restore_version.html", context, invalid=request.method == "POST")
 
 
 @require_http_methods(["GET", "POST"])
