@@ -1,6 +1,7 @@
 """The figures of a running job: measured while somebody looks, kept with their time, drawn, and never made up."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +14,7 @@ from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.charts import chart, round_above
 from jobs.models import Job, Measurement, Run
-from jobs.operations.measure import CHECKPOINTS_KEPT, MEASURE_LOCK, POINTS_KEPT
+from jobs.operations.measure import CHECKPOINTS_KEPT, MEASURE_LOCK
 from jobs.templatetags.figures import milliseconds, rate, share
 from tests.conftest import Console, make_job, measured
 from tests.fake_flink import FakeFlink
@@ -124,13 +125,27 @@ def test_one_measures_on_an_endpoint_and_the_other_comes_again(running: Run) -> 
 
 def test_it_stays_small(running: Run) -> None:
     operations.want_figures(running)
-    old = [{"number": -n, "state": "COMPLETED", "triggered_at": n} for n in range(CHECKPOINTS_KEPT + 5)]
-    Measurement.objects.update(throughput=[[n, 1.0] for n in range(POINTS_KEPT)], checkpoints=old)
+    known = [checkpoint(number) for number in range(-CHECKPOINTS_KEPT - 5, 1)]
+    ago = [int((timezone.now() - timedelta(minutes=minutes)).timestamp() * 1000) for minutes in (61, 59)]
+    Measurement.objects.update(throughput=[[at, 1.0] for at in ago], checkpoints=known)
     operations.measure(running.pk)
     kept = Measurement.objects.get()
-    assert (len(kept.throughput), len(kept.checkpoints)) == (POINTS_KEPT, CHECKPOINTS_KEPT)
-    assert kept.throughput[-1][1] == 12.5
-    assert kept.checkpoints[-1]["number"] == 1
+    assert [value for _at, value in kept.throughput] == [1.0, 12.5]
+    assert [one["number"] for one in kept.checkpoints] == list(range(2 - CHECKPOINTS_KEPT, 2))
+
+
+def checkpoint(number: int) -> dict[str, Any]:
+    return {"number": number, "state": "COMPLETED", "triggered_at": number, "duration_ms": 1, "size_bytes": 1}
+
+
+def test_checkpoints_before_some_that_nobody_saw_are_not_shown_beside_later_ones(running: Run, fake: FakeFlink) -> None:
+    operations.want_figures(running)
+    Measurement.objects.update(checkpoints=[checkpoint(-2), checkpoint(-1)])  # Flink tells of number 1
+    operations.measure(running.pk)
+    assert [one["number"] for one in Measurement.objects.get().checkpoints] == [1]
+    fake.jobs[running.flink_job_id].checkpoints.clear()  # a JobManager that began anew
+    operations.measure(running.pk)
+    assert [one["number"] for one in Measurement.objects.get().checkpoints] == [1]
 
 
 def test_of_a_run_that_is_over_the_last_figures_stay(console: Console, running: Run, client: Client) -> None:

@@ -14,8 +14,7 @@ from jobs.operations.record import alone, wake
 
 # As often as Flink gathers its metrics, by default.
 MEASURED_EVERY = timedelta(seconds=10)
-# An hour of looking.
-POINTS_KEPT = 360
+THROUGHPUT_KEPT = timedelta(hours=1)
 CHECKPOINTS_KEPT = 60
 MEASURE_LOCK = 4  # namespace of the advisory lock
 
@@ -53,13 +52,22 @@ def _keep(run: Run, figures: Figures) -> None:
     now = timezone.now()
     kept = Measurement.objects.select_for_update().get(run=run)
     newest = asdict(figures)
-    found: dict[int, dict[str, Any]] = {one["number"]: one for one in kept.checkpoints}
-    for one in newest.pop("checkpoints"):
-        found[one["number"]] = one | {"triggered_at": _milliseconds(one["triggered_at"])}
+    told = [one | {"triggered_at": _milliseconds(one["triggered_at"])} for one in newest.pop("checkpoints")]
+    long_ago = _milliseconds(now - THROUGHPUT_KEPT)
     kept.measured_at, kept.newest = now, newest
-    kept.throughput = [*kept.throughput, [_milliseconds(now), figures.records_read]][-POINTS_KEPT:]
-    kept.checkpoints = [found[number] for number in sorted(found)][-CHECKPOINTS_KEPT:]
+    kept.throughput = [point for point in kept.throughput if point[0] > long_ago]
+    kept.throughput.append([_milliseconds(now), figures.records_read])
+    kept.checkpoints = _joined(kept.checkpoints, told)[-CHECKPOINTS_KEPT:]
     kept.save()
+
+
+def _joined(known: list[dict[str, Any]], told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return checkpoints by their number. Of those before some that nobody has seen, none stay: what is shown has no holes."""
+    first = min((one["number"] for one in told), default=0)
+    if known and known[-1]["number"] < first - 1:
+        known = []
+    found = {one["number"]: one for one in [*known, *told]}
+    return [found[number] for number in sorted(found)]
 
 
 def _milliseconds(at: Any) -> int:
