@@ -52,11 +52,25 @@ def test_only_the_character_itself_is_replaced(written: bytes, read: str) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("length", "is_kept"), [(4000, True), (6000, False)])
+def test_a_checkpoint_with_a_very_long_path_holds_up_nobody(
+    console: Console, fake: FakeFlink, length: int, is_kept: bool
+) -> None:
+    run = console.start()
+    # The script of a job may say where its checkpoints lie.
+    fake.complete_checkpoint(run.flink_job_id, "s3://bucket/" + "x" * length + "/chk-1")
+    fake.fail_job(run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    console.watch()
+    assert console.job.status == "failed"
+    assert run.snapshots.filter(state="completed").exists() == is_kept
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_operation_that_cannot_be_followed_ends_at_its_deadline(console: Console, fake: FakeFlink) -> None:
     console.start()
     console.click_stop()
     console.perform()
-    told = {"status": {"id": "COMPLETED"}, "operation": {"location": "file:/" + "x" * 1000}}
+    told = {"status": {"id": "COMPLETED"}, "operation": {"location": "file:/" + "x" * 6000}}
     fake.fault(("GET", "/jobs/.*/savepoints/.*"), "status", None, status=200, body=told)
     console.watch()
     assert console.last.outcome == ""

@@ -15,6 +15,9 @@ from jobs.models.job import Job
 from jobs.states import RunEnd
 from workspaces.serials import new_serial
 
+# No file system that Flink writes to takes a longer one.
+LONGEST_PATH = 5000
+
 
 def new_flink_id() -> str:
     """Return a fresh id in Flink's form, for jobs and savepoint triggers: 32 hex digits."""
@@ -115,8 +118,8 @@ class Snapshot(models.Model):
     source = models.CharField(_("source"), max_length=10, choices=Source.choices)
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.CREATING)
     description = models.CharField(_("description"), max_length=200, blank=True)
-    directory = models.CharField(_("directory"), max_length=600)
-    location = models.CharField(_("location"), max_length=700, blank=True)
+    directory = models.CharField(_("directory"), max_length=LONGEST_PATH)
+    location = models.CharField(_("location"), max_length=LONGEST_PATH, blank=True)
     size_bytes = models.BigIntegerField(_("size"), null=True)
     created_at = models.DateTimeField(_("triggered"), auto_now_add=True)
     # Before the first request to Flink; null means: Flink was surely never asked.

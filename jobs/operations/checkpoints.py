@@ -20,6 +20,7 @@ from django.db.models import (
 from clusters.engine import Checkpoint, Engine, EngineError, JobSight, JobState
 from jobs.log_records import subject
 from jobs.models import Run, Snapshot
+from jobs.models.run import LONGEST_PATH
 from jobs.operations.at_once import while_answered
 from jobs.operations.disk import Found, is_open, newest_checkpoint, size_on_disk
 from jobs.operations.record import update_jobs, write_rows
@@ -129,6 +130,7 @@ def keep_last(over: Mapping[Run, JobSight], engine: Engine, place: str) -> None:
 
 def record(found: Mapping[Run, Checkpoint]) -> None:
     """Let the one checkpoint row of each run tell of what was found; not any more once a run was restored from it."""
+    found = {run: one for run, one in found.items() if len(one.location) <= LONGEST_PATH}
     if not found:
         return
     with transaction.atomic():
