@@ -48,7 +48,8 @@ def describe_job_runtime_info(caller: Caller, asked: dict[str, Any]) -> dict[str
     run = job.current_run
     if run is None or run.ended_at:
         raise ApiError(Code.NOT_RUNNING, _("%(job)s does not run."), job=job.serial)
-    found = {key: _runtime(key, job, run) for key in asked["IncludeInfo"]}
+    with _answering():
+        found = {key: _runtime(key, job, run) for key in asked["IncludeInfo"]}
     return {"JobRuntimeInfo": [{"Key": key, "Value": _packed(value)} for key, value in found.items()]}
 
 
@@ -102,14 +103,10 @@ def _is_allowed(job: Job, path: str) -> bool:
 def _seen(job: Job, path: str) -> str:
     """Return what Flink says, with the job's secrets masked. Raise ApiError."""
     with _answering():
-        text = job.endpoint.engine().look(path)
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise ApiError(Code.CLUSTER_AWAY, _("This was no answer of Flink.")) from error
-    if path.startswith(ALL_JOBS):
-        own = set(job.runs.values_list("flink_job_id", flat=True))
-        data = {"jobs": [one for one in data.get("jobs", []) if one.get("jid") in own]}
+        data = json.loads(job.endpoint.engine().look(path))
+        if path.startswith(ALL_JOBS):
+            own = set(job.runs.values_list("flink_job_id", flat=True))
+            data = {"jobs": [one for one in data.get("jobs", []) if one.get("jid") in own]}
     return json.dumps(_without_secrets(data, _secrets_of(job)), ensure_ascii=False)
 
 
@@ -141,3 +138,10 @@ def _answering() -> Iterator[None]:
         raise ApiError(Code.FAILED_OPERATION, _("Flink refused: %(reason)s"), reason=error.summary) from error
     except EngineError as error:
         raise ApiError(Code.CLUSTER_AWAY, _("The cluster does not answer.")) from error
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # something else answers there, or another shape of it
+        raise ApiError(Code.CLUSTER_AWAY, _("This was no answer of Flink.")) from error

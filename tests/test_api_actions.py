@@ -499,6 +499,20 @@ def test_flink_answers_about_ones_own_job_only(
     assert look("/overview")["Error"]["Code"] == "ResourceUnavailable.Cluster"
 
 
+@pytest.mark.parametrize(
+    "body", ["[]", "null", '{"jobs": 1, "vertices": [{}]}', '{"jobs": [1], "vertices": 1}', "<html>"]
+)
+def test_what_is_no_answer_of_flink_is_told_as_that(
+    console: Console, fake: FakeFlink, program: Program, workspace: Workspace, body: str
+) -> None:
+    console.start()
+    fake.fault(("GET", "/jobs/.*"), "status", None, status=200, body=body)
+    runtime = {"JobId": console.job.serial, "WorkSpaceId": workspace.serial, "IncludeInfo": ["SubTasks"]}
+    detail = {"JobSerialId": console.job.serial, "Path": "/jobs/overview"}
+    assert program.refused("DescribeJobRuntimeInfo", runtime) == "ResourceUnavailable.Cluster"
+    assert program.refused("DescribeJobDetail", detail) == "ResourceUnavailable.Cluster"
+
+
 def test_no_secret_leaves_with_flinks_answer(
     alice: User, console: Console, program: Program, workspace: Workspace
 ) -> None:
