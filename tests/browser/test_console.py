@@ -92,6 +92,17 @@ def test_a_job_is_found_from_any_page(job: Job, signed_in: Page, live_server: An
     expect(signed_in.get_by_role("row", name=job.name)).to_be_visible()
 
 
+def test_going_back_to_a_search_shows_the_page(job: Job, signed_in: Page) -> None:
+    """What htmx got for that address was kept by the browser, and is only a part."""
+    signed_in.locator("#search").fill("orders")
+    signed_in.wait_for_url("**q=orders**")
+    signed_in.get_by_role("link", name="orders").click()
+    signed_in.wait_for_url(f"**/jobs/{job.serial}/")
+    signed_in.go_back()
+    expect(signed_in.locator("#search")).to_have_value("orders")
+    expect(signed_in.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
 def test_the_problem_is_told_on_hover_and_on_focus(console: Console, signed_in: Page) -> None:
     console.start()
     with_problem(console)
