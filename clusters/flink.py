@@ -32,7 +32,7 @@ from clusters.engine import (
 )
 from clusters.flink_answers import Overview, checkpoint_of, moment, parsed, understanding
 from clusters.flink_figures import figures_of
-from clusters.network import words
+from clusters.network import not_of_flink, words
 
 RUNNER_CLASS = "console.SqlRunner"
 CONNECT_SECONDS = 3.0
@@ -240,18 +240,18 @@ def _read(status: int, body: bytes) -> Any:
     try:
         data = parsed(body)
     except ValueError as error:
-        raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}") from error
+        raise Unanswered(not_of_flink(status, body)) from error
     if status < 300 and isinstance(data, dict | list):
         return data  # a list in one case: the JobManager's configuration
     if not isinstance(data, dict):
-        raise Unanswered(f"HTTP {status}, not an answer of Flink: {body[:200]!r}")
-    raise _error(status, data)
+        raise Unanswered(not_of_flink(status, body))
+    raise _error(status, data, body)
 
 
-def _error(status: int, data: dict[str, Any]) -> EngineError:
+def _error(status: int, data: dict[str, Any], body: bytes) -> EngineError:
     errors = data.get("errors")
     if not isinstance(errors, list):
-        return Unanswered(f"HTTP {status}, not an answer of Flink: {str(data)[:200]}")
+        return Unanswered(not_of_flink(status, body))
     trace = "\n".join(str(line) for line in errors)[:TRACE_LIMIT]
     summary = root_cause(trace)
     if DUPLICATE.search(trace):

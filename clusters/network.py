@@ -1,6 +1,7 @@
 """What can go wrong on the way to a Flink, in words. They are kept in English; `told` says them in the reader's language."""
 
 import errno
+import re
 
 import urllib3.exceptions as wrong
 from django.utils.translation import gettext
@@ -14,6 +15,8 @@ NOT_TAKEN = N_("Nobody took the connection in time.")
 NO_ANSWER = N_("No answer came in time.")
 BROKEN_OFF = N_("The connection broke off before the answer was complete.")
 NOT_SECURE = N_("No secure connection could be made.")
+NOT_OF_FLINK = N_("HTTP %(status)s, not an answer of Flink: %(said)s")
+SAID = re.compile(r"HTTP (?P<status>\d+), not an answer of Flink: (?P<said>.*)", re.DOTALL)
 
 WORDS = {REFUSED, UNKNOWN_HOST, NO_WAY, NOT_MADE, NOT_TAKEN, NO_ANSWER, BROKEN_OFF, NOT_SECURE}
 OF_THE_SYSTEM = {errno.ECONNREFUSED: REFUSED, errno.EHOSTUNREACH: NO_WAY, errno.ENETUNREACH: NO_WAY}
@@ -37,6 +40,14 @@ def words(error: wrong.HTTPError) -> str:
     return next(known, f"{type(error).__name__}: {error}")
 
 
+def not_of_flink(status: int, body: bytes) -> str:
+    """Return what something else than Flink answered, shortened, on one line and without tags."""
+    text = re.sub(r"<[^>]*>", " ", body[:1000].decode(errors="replace"))
+    return NOT_OF_FLINK % {"status": status, "said": " ".join(text.split())[:200]}
+
+
 def told(reason: str) -> str:
     """Return a reason in the reader's language, if it is one of ours; else as it came."""
+    if found := SAID.fullmatch(reason):
+        return gettext(NOT_OF_FLINK) % found.groupdict()
     return gettext(reason) if reason in WORDS else reason

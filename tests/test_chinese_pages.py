@@ -340,6 +340,29 @@ def test_dialogs_of_workspaces_and_clusters(root: User, alice: User, console: Co
         assert english_in(answer.content.decode()) == [], address
 
 
+def test_what_is_deleted_is_called_by_what_it_is(root: User, console: Console) -> None:
+    client, job = signed_in(root), console.job
+    for name, title in (
+        ("delete-cluster", "删除集群 cluster-a"),
+        ("delete-workspace", "删除工作空间 Trading"),
+        ("delete", "删除作业 orders"),
+    ):
+        about = {"delete-cluster": job.cluster, "delete-workspace": job.workspace, "delete": job}[name]
+        assert title in read(client, reverse(name, args=[about.serial])), name
+
+
+def test_what_is_no_flink(root: User, console: Console, fake: FakeFlink) -> None:
+    """A proxy answers at the address, or something else does."""
+    fake.fault(("GET", "/.*"), "html", times=None, status=404)
+    cluster = console.job.cluster
+    test = reverse("test-endpoint", args=[cluster.serial, console.endpoint.pk])
+    answer = signed_in(root).post(test, headers=CHINESE | {"hx-request": "true"}).content.decode()
+    assert "HTTP 404，不是 Flink 的响应" in answer
+    assert "&lt;" not in answer
+    console.watch()
+    assert "不是 Flink 的响应" in read(signed_in(root), reverse("cluster", args=[cluster.serial]))
+
+
 def test_folders(alice: User, workspace: Workspace, console: Console) -> None:
     folder = operations.create_folder(alice, workspace, "目录", None)
     client = signed_in(alice)
