@@ -143,6 +143,16 @@ def test_it_moves_a_job(client: Client, alice: User, job: Job, folders: dict[str
     assert Job.objects.get().folder == folders["risk"]
     client.post(f"/jobs/{job.serial}/move/", {"folder": ""})
     assert Job.objects.get().folder is None
+    for page in (f"/jobs/{job.serial}/operations/", f"/spaces/{job.workspace.serial}/operations/"):
+        assert "<dt>Folder</dt><dd>Job list</dd>" in client.get(page).text
+
+
+def test_a_job_tells_in_which_folder_it_is(client: Client, vera: User, job: Job, folders: dict[str, Folder]) -> None:
+    Job.objects.update(folder=folders["spot"])
+    client.force_login(vera)
+    page = client.get(f"/jobs/{job.serial}/").text
+    links = [f'?folder={folders[name].serial}">{name}</a>' for name in ("trade", "spot")]
+    assert page.index("Job list</a>") < page.index(links[0]) < page.index(links[1])
 
 
 def test_too_long_a_name_is_told_of_once(

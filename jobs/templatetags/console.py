@@ -248,7 +248,10 @@ def param_name(name: str) -> str:
 
 
 @register.filter
-def param_value(value: object) -> str:
+def param_value(value: object, name: str) -> str:
+    """Return the value of an operation's parameter of this name for people."""
+    if name == "folder" and value == "":
+        return _("Job list")
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):

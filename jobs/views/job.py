@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from jobs.advice import explain
 from jobs.models import Job, Operation
 from jobs.preview import newest_results
+from jobs.tree import Branch, tree_of
 from jobs.views.visit import Request, job_of
 from workspaces.models import May
 
@@ -111,7 +112,14 @@ def _overview_body(request: Request, job: Job) -> dict[str, Any]:
         "restored_from": run.restored_from if run else None,
         "latest_version": job.versions.select_related("published_by").first(),
         "results": newest_results(job),
+        "path": _path(job),
     }
+
+
+def _path(job: Job) -> list[Branch]:
+    """Return the folders from the root down to the one that the job is in."""
+    branch = tree_of(job.workspace).find(job.folder_id) if job.folder_id else None
+    return branch.path if branch else []
 
 
 def _snapshots_body(request: Request, job: Job) -> dict[str, Any]:
