@@ -73,11 +73,13 @@ def test_the_cu_of_all_workspaces_count_and_their_jobs_do_not(
 
 
 def test_it_says_since_when_a_cluster_is_out_of_reach(client: Client, vera: User, job: Job, endpoint: Any) -> None:
-    FlinkEndpoint.objects.update(unreachable_since=timezone.now() - timedelta(minutes=3))
+    reason = "The connection was refused: nothing listens at this address."
+    FlinkEndpoint.objects.update(unreachable_since=timezone.now() - timedelta(minutes=3), unreachable_reason=reason)
     client.force_login(vera)
     page = client.get(f"/spaces/{job.workspace.serial}/clusters/").text
     assert "Unreachable" in page
     assert "unreachable since" in page
+    assert reason in page
 
 
 def test_it_says_why_a_cluster_is_under_maintenance(client: Client, vera: User, job: Job) -> None:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
@@ -84,6 +85,17 @@ def test_run_tells_what_is_needed_and_what_is_free(
     assert "CU: <b>6</b> needed, <b>5</b> free" in answer.text
     assert "slots: <b>3</b> needed, <b>2</b> free" in answer.text
     assert answer.text.count("Not enough CU will be left") == 1
+
+
+def test_runs_tell_that_their_cluster_is_out_of_reach(
+    client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, base: str
+) -> None:
+    FlinkEndpoint.objects.update(unreachable_since=timezone.now(), slots_total=0, slots_free=0)
+    client.force_login(alice)
+    plan = client.get(base + "run/", {"job": job.serial}).text
+    assert "unreachable since" in plan
+    assert "slots:" not in plan
+    assert "The cluster has not been reachable since" in client.get(f"/jobs/{job.serial}/run/").text
 
 
 def test_one_that_is_too_large_takes_nothing_from_those_behind_it(
@@ -329,7 +341,16 @@ def test_the_page_tells_all(client: Client, alice: User, desk: Desk, fake: FakeF
     batch = desk.settle(desk.batch(Action.RUN, jobs, start="none"))
     client.force_login(alice)
     body = client.get(f"/batches/{batch.serial}/").text
-    for part in ("Run: 3 jobs", "3 / 3", "alice", "no state", batch.serial, "job-0", "What to do", "Retry the failed"):
+    for part in (
+        "Run: 3 jobs",
+        "3 / 3",
+        "alice",
+        "no state",
+        batch.serial,
+        "job-0",
+        "What to do",
+        "Retry what did not succeed",
+    ):
         assert part in body
     assert "hx-trigger" not in body.partition('id="batch-live"')[2].partition(">")[0]
     failed = client.get(f"/batches/{batch.serial}/", {"state": "failed"})

@@ -64,13 +64,15 @@ def test_unknown_errors_are_the_same_when_flink_says_the_same(many: list[Job], w
 
 
 def test_an_endpoint_out_of_reach_is_one_problem_of_all_that_run_there(
-    console: Console, many: list[Job], workspace: Workspace
+    client: Client, vera: User, console: Console, many: list[Job], workspace: Workspace
 ) -> None:
     console.start()
     lose(console.endpoint)
+    client.force_login(vera)
     (group,) = groups_of(workspace)
     assert (group.count, group.is_unreachable) == (1, True)
     assert [job["name"] for job in group.jobs] == ["orders"]
+    assert "refused" in page(client, workspace).text
     assert group.since == FlinkEndpoint.objects.get(pk=console.endpoint.pk).unreachable_since
     # The jobs that don't run lack nothing, and the one that does is not counted twice.
     fail([console.job], "ArithmeticException: / by zero")

@@ -58,7 +58,7 @@ class Room:
 
     @property
     def is_short_of_slots(self) -> bool:
-        return self.slots_needed > self.endpoint.slots_free
+        return not self.endpoint.unreachable_since and self.slots_needed > self.endpoint.slots_free
 
 
 @dataclass(slots=True, eq=False)
