@@ -78,7 +78,7 @@ OWN = {
     ),
     "cluster-unreachable": Advice(
         N_("The cluster can't be reached"),
-        N_("The Flink of cluster %(cluster)s did not answer in time."),
+        N_("The Flink of cluster %(cluster)s did not answer."),
         N_(
             "Check that the cluster runs and that its address is right. The console keeps asking; what happened meanwhile is shown as soon as it answers."
         ),
@@ -973,7 +973,7 @@ FLINK = [
         N_("A TaskManager was lost"),
         N_("A TaskManager stopped answering while it ran tasks of this job."),
         N_("Look at its log; exit code 137 means that it was killed for memory."),
-        r"TaskManager with id .* is no longer reachable|remote task manager|Heartbeat of TaskManager",
+        r"TaskManager with id .* is no longer reachable|remote task manager|[Hh]eartbeat of TaskManager",
         acts=("run-from-newest", "see-cluster"),
     ),
     Advice(

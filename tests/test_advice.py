@@ -43,6 +43,7 @@ WORDS = {
     "IllegalArgumentException: Unrecognized checkpoint version number: 6": "The snapshot comes from a newer Flink",
     "Checkpoint triggering task x is not being executed. Not all required tasks are currently running.": "Not all tasks run",
     "ResourceManagerException: TaskManager with id tm-b is no longer reachable.": "A TaskManager was lost",
+    "TimeoutException: The heartbeat of TaskManager with id tm-b timed out.": "A TaskManager was lost",
     "java.lang.OutOfMemoryError: Requested array size exceeds VM limit": "Out of memory",
     "TimeoutException: Timeout expired while fetching topic metadata": "Kafka can't be reached",
     "CommunicationsException: Communications link failure": "The database connection is broken",
