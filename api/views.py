@@ -19,17 +19,17 @@ from api.forms import KeyForm
 from api.models import AccessKey
 from workspaces.answers import ask_or_do, leave_to, sent
 from workspaces.models import Event
+from workspaces.record_pages import events_shown
 from workspaces.visit import Request
 
 REVOKED_SHOWN = 10
-EVENTS_SHOWN = 20
 
 
 @require_GET
 def access_keys(request: Request) -> HttpResponse:
     own = AccessKey.objects.filter(user=request.user).values("serial")
-    told = Event.objects.filter(about__in=own).select_related("by")
-    return render(request, "api/keys.html", _listed(request) | {"events": told[:EVENTS_SHOWN]})
+    told = Event.objects.filter(about__in=own)
+    return render(request, "api/keys.html", _listed(request) | events_shown(request, told))
 
 
 @never_cache

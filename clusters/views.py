@@ -19,10 +19,10 @@ from clusters.forms import BindForm, ClusterForm
 from clusters.models import MOST_WORKSPACES, Cluster, ClusterQuerySet, FlinkEndpoint
 from workspaces.answers import ask_or_do, leave_to, sent
 from workspaces.models import Event, Workspace, is_super_admin
+from workspaces.record_pages import events_shown
 from workspaces.visit import Request, require_super_admin, workspace_of
 
 PAGE_SIZE = 50
-EVENTS_SHOWN = 20
 
 
 @require_GET
@@ -59,8 +59,7 @@ def cluster(request: Request, serial: str) -> HttpResponse:
         ),
         "bindings": bound.annotate(job_count=Subquery(jobs.annotate(n=Count("jobs", filter=here)).values("n"))),
         "most_workspaces": MOST_WORKSPACES,
-        "events": Event.objects.filter(about=found.serial).select_related("by")[:EVENTS_SHOWN],
-    }
+    } | events_shown(request, Event.objects.filter(about=found.serial))
     return render(request, "clusters/cluster.html", context)
 
 

@@ -12,6 +12,7 @@ from jobs import operations
 from jobs.models import Folder, Job
 from tests.conftest import make_user
 from workspaces import acts
+from workspaces.acts import record
 from workspaces.models import Event, Member, Role, Workspace
 from workspaces.refusal import Refusal
 
@@ -128,6 +129,20 @@ def test_the_record_stays_as_it_is(anna: User, alice: User, sql: str) -> None:
     acts.change_role(anna, Member.objects.get(user=alice), Role.VIEWER)
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
+
+
+def test_the_record_goes_back_to_its_beginning(client: Client, vera: User, alice: User, url: str) -> None:
+    about = url.split("/")[2]
+    for number in range(25):
+        record(alice, about, Event.Code.FOLDER_CREATED, name=f"folder-{number:02}")
+    client.force_login(vera)
+    newest = client.get(url)
+    assert "folder-05 was created" in newest.text
+    assert "folder-04 was created" not in newest.text
+    older = client.get(url, {"before": newest.context["older_events"]})
+    assert [event.params["name"] for event in older.context["events"]] == [f"folder-0{n}" for n in (4, 3, 2, 1, 0)]
+    assert older.context["older_events"] is None
+    assert "Newest" in older.text
 
 
 @pytest.mark.parametrize("count", [3, 30])

@@ -13,10 +13,10 @@ from workspaces import acts
 from workspaces.answers import ask_or_do, leave_to, sent
 from workspaces.forms import AddMemberForm, OwnRightsForm, RoleForm
 from workspaces.models import Event, May, Member, Role, Workspace, is_super_admin
+from workspaces.record_pages import events_shown
 from workspaces.visit import Request, manageable_workspace_of, workspace_of
 
 PAGE_SIZE = 50
-EVENTS_SHOWN = 20
 
 
 @require_GET
@@ -30,8 +30,7 @@ def members(request: Request, serial: str) -> HttpResponse:
         "can_manage": workspace.may(request.user, May.MANAGE_MEMBERS),
         "page": page,
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
-        "events": Event.objects.filter(about=workspace.serial).select_related("by")[:EVENTS_SHOWN],
-    }
+    } | events_shown(request, Event.objects.filter(about=workspace.serial))
     return render(request, "workspaces/members.html", context)
 
 

@@ -16,10 +16,10 @@ from workspaces import variables as acts
 from workspaces.answers import ask_or_do, leave_to, sent
 from workspaces.forms import ChangeVariableForm, VariableForm
 from workspaces.models import Event, May, Variable, Workspace
+from workspaces.record_pages import events_shown
 from workspaces.visit import Request, operable_workspace_of, workspace_of
 
 PAGE_SIZE = 50
-EVENTS_SHOWN = 20
 JOBS_NAMED = 20
 
 
@@ -29,7 +29,7 @@ def variables(request: Request, serial: str) -> HttpResponse:
     rows = workspace.variables.select_related("changed_by")
     page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
     mentions = acts.mentions(workspace)
-    told = Event.objects.filter(about=workspace.serial, code__startswith="variable-").select_related("by")
+    told = Event.objects.filter(about=workspace.serial, code__startswith="variable-")
     context = {
         "section": "variables",
         "workspace": workspace,
@@ -37,8 +37,7 @@ def variables(request: Request, serial: str) -> HttpResponse:
         "page": page,
         "rows": [(one, mentions.get(one.name, [])) for one in page],
         "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
-        "events": told[:EVENTS_SHOWN],
-    }
+    } | events_shown(request, told)
     return render(request, "workspaces/variables.html", context)
 
 
