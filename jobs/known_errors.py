@@ -825,16 +825,16 @@ FLINK = [
     ),
     Advice(
         N_("No such table"),
-        N_("A table in the script does not exist."),
+        N_("The script names the table %(table)s, which does not exist."),
         N_("Check the spelling, and that its CREATE TABLE stands before its use."),
-        r"Object '.*' not found|Cannot find table",
+        r"(?:Object '(?=[^'\n]*' not found)|Cannot find table ')(?P<table>[^'\n]*)'",
         acts=("edit",),
     ),
     Advice(
         N_("No such column"),
-        N_("A column in the script does not exist in its table."),
+        N_("The script names the column %(column)s, which its table does not have."),
         N_("Check the spelling and the table it belongs to."),
-        r"Column '.*' not found",
+        r"Column '(?P<column>[^'\n]*)' not found",
         acts=("edit",),
     ),
     Advice(

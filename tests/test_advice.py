@@ -146,6 +146,21 @@ def test_it_recognizes_flinks_words(words: str, title: str) -> None:
     assert found.summary == words
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("SqlValidatorException: Column 'idd' not found in any table", "column idd,"),
+        (
+            "ValidationException: From line 1, column 32 to line 1, column 37: Object 'nosuch' not found",
+            "table nosuch,",
+        ),
+        ("ValidationException: Cannot find table '`c`.`d`.`x`' in any of the catalogs", "table `c`.`d`.`x`,"),
+    ],
+)
+def test_it_names_what_is_missing(words: str, name: str) -> None:
+    assert name in advice.explain(Problem(code="flink", summary=words)).cause
+
+
 # What the real Flink said to tests/test_real_errors.py, as that recorded it.
 TRACES = sorted((Path(__file__).parent / "traces").glob("*.txt"))
 
