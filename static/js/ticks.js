@@ -86,7 +86,15 @@ for (const branch of document.querySelectorAll("[data-remember]")) {
     sessionStorage.setItem("folders", JSON.stringify([...open]));
   });
 }
+// The current folder is in sight, however deep it lies: the tree scrolls, the page does not.
+function showCurrent() {
+  const tree = document.getElementById("folders");
+  const [box, here] = [tree, tree.querySelector("[aria-current]")].map((one) => one.getBoundingClientRect());
+  if (here.bottom > Math.min(box.bottom, innerHeight)) tree.scrollTop += here.top - box.top - box.height / 2;
+}
+if (document.getElementById("folders")) showCurrent();
 document.querySelector("[data-folds]")?.addEventListener("click", ({ currentTarget }) => {
   const isOpen = document.getElementById("folders").classList.toggle("open");
+  showCurrent();
   currentTarget.setAttribute("aria-expanded", String(isOpen));
 });

@@ -220,6 +220,13 @@ def test_signing_in_is_accessible(page: Page, live_server: Any, scheme: Any) -> 
     accessible(page)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_access_keys_are_accessible(signed_in: Page, live_server: Any, scheme: Any) -> None:
+    signed_in.emulate_media(color_scheme=scheme)
+    signed_in.goto(f"{live_server.url}/access-keys/")
+    accessible(signed_in)
+
+
 def test_a_list_that_is_slow_to_come_shows_skeletons(job: Job, signed_in: Page) -> None:
     held: list[Any] = []
     signed_in.route(re.compile(r"/jobs/\?.*q="), lambda route: held.append(route))
@@ -230,6 +237,22 @@ def test_a_list_that_is_slow_to_come_shows_skeletons(job: Job, signed_in: Page) 
     held[0].continue_()
     expect(signed_in.locator("#listing.htmx-request")).to_have_count(0)
     expect(signed_in.get_by_role("row", name="orders")).to_be_visible()
+
+
+def test_what_takes_its_time_is_seen_to_be_under_way(job: Job, signed_in: Page) -> None:
+    held: list[Any] = []
+    signed_in.route("**/run/", lambda route: held.append(route))
+    signed_in.get_by_role("row", name="orders").get_by_role("link", name="Run", exact=True).click()
+    bar = "one => { const { content, opacity } = getComputedStyle(document.querySelector(one), '::after'); return content !== 'none' && opacity === '1'; }"
+    until(lambda: signed_in.evaluate(bar, "body"), "the bar", seconds=5)
+    held.pop().continue_()
+    dialog = signed_in.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    assert not signed_in.evaluate(bar, "body")
+    dialog.get_by_role("button", name="Run", exact=True).click()
+    until(lambda: signed_in.evaluate(bar, "#dialog"), "the bar over the dialog", seconds=5)
+    held.pop().continue_()
+    expect(dialog).to_be_hidden()
 
 
 def test_the_appearance_is_remembered(job: Job, signed_in: Page) -> None:

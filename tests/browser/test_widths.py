@@ -36,7 +36,7 @@ HEIGHTS = "() => [...document.querySelectorAll('main table:not(.diff) tr')].map(
 @pytest.fixture
 def jobs(console: Console, alice: User, desk: Desk) -> list[Job]:
     """Jobs with long names, the first with two versions and a run; and alice may see the clusters."""
-    User.objects.filter(pk=alice.pk).update(is_superuser=True)
+    User.objects.filter(pk=alice.pk).update(is_superuser=True, username=f"alice-{NAME}")
     Cluster.objects.update(name=f"{NAME}-2", is_under_maintenance=False)
     operations.save_draft(alice, console.job, 1, {"sql": SQL + "-- second"})
     operations.publish(alice, console.job, NOTE)
@@ -95,6 +95,8 @@ def test_every_level_of_the_folders_can_be_read(
     workspace: Workspace, alice: User, signed_in: Page, base: str, width: int
 ) -> None:
     folder: Folder | None = None
+    for name in range(25):
+        operations.create_folder(alice, workspace, f"a-folder-before-{name}", None)
     for level in range(DEEPEST):
         folder = operations.create_folder(alice, workspace, f"level-{level}-with-a-long-name", folder)
     assert folder is not None
@@ -102,6 +104,7 @@ def test_every_level_of_the_folders_can_be_read(
     signed_in.goto(f"{base}/spaces/{workspace.serial}/jobs/?folder={folder.serial}")
     if width < 900:
         signed_in.get_by_role("button", name="Folders").click()
+    expect(signed_in.locator("#folders [aria-current]")).to_be_in_viewport()
     for row in signed_in.locator(".branches .folder").all():
         name, count = row.locator(".cut").bounding_box(), row.locator(".folder-count").bounding_box()
         assert name is not None
