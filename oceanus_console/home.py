@@ -1,6 +1,7 @@
 """The home: the one directory with all that an installation stores."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -9,7 +10,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # Below the ports that the kernel gives to outgoing connections, so that a kept port is seldom taken.
 PORTS = range(20000, 30000)
@@ -19,6 +20,10 @@ class InUse(Exception):
     """Say that another console runs on this home, or something else on its port."""
 
 
+class Unusable(Exception):
+    """Say why the home, or the address to listen on, can't be used."""
+
+
 def make_passable(directory: Path) -> None:
     """Make a directory that others may pass but not read. PostgreSQL, started by root, runs as somebody else and must get through."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -26,21 +31,27 @@ def make_passable(directory: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only we may read; it changes at once or not at all."""
+    """Write a file that only we may read; it changes at once or not at all. Raise Unusable."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with open(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-        file.write(text)
-    partial.replace(path)
+    try:
+        partial.unlink(missing_ok=True)
+        with open(os.open(partial, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write(text)
+        partial.replace(path)
+    except OSError as error:
+        raise Unusable(f"{path} can't be written: {error.strerror}.") from error
 
 
 def is_free(host: str, port: int) -> bool:
+    """Tell whether nobody listens there. Raise OSError where nobody can."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True
 
@@ -52,20 +63,33 @@ class Home:
 
     @contextlib.contextmanager
     def ours(self) -> Iterator[None]:
-        """Make the home if there is none, and hold it for the length of a block. Raise InUse."""
+        """Make the home if there is none, and hold it for the length of a block. Raise InUse or Unusable."""
+        try:
+            lock = self._lock()
+        except OSError as error:
+            reason = f"The home {self.path} can't be used: {error.strerror}."
+            raise Unusable(f"{reason} Make it usable, or choose another with --home.") from error
+        with lock:
+            yield
+
+    def _lock(self) -> BinaryIO:
         if not self.path.exists():
             make_passable(self.path)
         make_passable(self.run)
-        with (self.run / "lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
-                raise InUse(f"Oceanus Console already runs on {self.path} (process {lock.read().strip()}).") from None
+        lock = (self.run / "lock").open("ab+", buffering=0)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
+            lock.write(str(os.getpid()).encode())
+        except BlockingIOError:
+            with lock:
+                lock.seek(0)
+                holder = lock.read().decode().strip()
+            raise InUse(f"Oceanus Console already runs on {self.path} (process {holder}).") from None
+        except OSError:
+            lock.close()
+            raise
+        return lock
 
     def secret_key(self) -> str:
         path = self.path / "secret_key"

@@ -135,18 +135,21 @@ class Process:
                 self.kill()
 
     def _spawn(self, command: Future[Sequence[str]]) -> None:
-        error = command.exception()
-        if error is not None:
+        self.state, self.started_at, self.probe, self.probe_at = State.STARTING, time.monotonic(), None, 0.0
+        try:
+            self._start(command.result())
+        except Exception as error:  # no room on the disk, say: that may pass
             self.say(f"could not be prepared: {error}")
             self._back_off()
-            return
+
+    def _start(self, command: Sequence[str]) -> None:
         output: int | TextIO = subprocess.PIPE
         if self.child.output:
             self.child.output.parent.mkdir(parents=True, exist_ok=True)
             output = self.child.output.open("a")
         # A session of its own: the terminal's Ctrl-C reaches us only. Always from the thread of the loop: the tether is tied to it.
         self.popen = subprocess.Popen(
-            tethered(command.result(), self.child.orphan_signal, self.child.user),
+            tethered(command, self.child.orphan_signal, self.child.user),
             env={**os.environ, **self.child.env},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -158,7 +161,6 @@ class Process:
             self.copier.start()
         elif not isinstance(output, int):
             output.close()
-        self.state, self.started_at, self.probe, self.probe_at = State.STARTING, time.monotonic(), None, 0.0
 
     def _copy_output(self, popen: subprocess.Popen[bytes]) -> None:
         assert popen.stdout
@@ -315,9 +317,12 @@ class Supervisor:
         text = json.dumps({name: process.pid for name, process in self.processes.items() if process.is_running})
         if text != self.written:
             partial = self.pids.with_suffix(".partial")
-            partial.write_text(text)
-            partial.replace(self.pids)
-            self.written = text
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk must not take the children with it; the next turn tries again
+                partial.write_text(text)
+                partial.replace(self.pids)
+                self.written = text
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from django.conf import settings
 from clusters.local import LocalFlink
 from oceanus_console import embedded
 from oceanus_console.applications import beat_command, web_command, worker_command
-from oceanus_console.home import Home, InUse, is_free
+from oceanus_console.home import Home, InUse, Unusable, is_free
 from oceanus_console.supervisor import Child, Failed, Log, Supervisor
 from oceanus_console.this_machine import bracketed, own_hosts
 
@@ -40,17 +40,20 @@ def main() -> None:
         with home.ours():
             await_free(options.host, options.port)
             Console(home, options.host, options.port).run()
-    except (InUse, Failed, embedded.NotInstalled) as error:
+    except (InUse, Unusable, Failed, embedded.NotInstalled) as error:
         sys.exit(str(error))
 
 
 def await_free(host: str, port: int) -> None:
-    """Wait a moment for the last console's web server to be gone. Raise InUse if the port stays taken."""
+    """Wait a moment for the last console's web server to be gone. Raise InUse if the port stays taken, Unusable if it can't be had."""
     deadline = time.monotonic() + 6
-    while not is_free(host, port):
-        if time.monotonic() > deadline:
-            raise InUse(f"Port {port} on {host} is in use. Stop what uses it, or choose another with --port.")
-        time.sleep(0.2)
+    try:
+        while not is_free(host, port):
+            if time.monotonic() > deadline:
+                raise InUse(f"Port {port} on {host} is in use. Stop what uses it, or choose another with --port.")
+            time.sleep(0.2)
+    except OSError as error:
+        raise Unusable(f"Nobody can listen on port {port} of {host} here: {error.strerror}.") from error
 
 
 def hosts_of(listens_on: str) -> list[str]:

@@ -196,6 +196,22 @@ def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) ->
     until(lambda: not any(map(is_there, children)))
 
 
+def test_a_disk_that_takes_nothing_ends_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_SECONDS", 0.01)
+    home, output = tmp_path / "home", io.StringIO()
+    home.write_text("a file in the way of all others")
+    children = [child("web"), child("jobmanager", output=home / "log" / "out")]
+    loop = Supervisor(children, Log(output), pids=home / "pids.json")
+    try:
+        until(lambda: "jobmanager   | could not be prepared: " in output.getvalue(), loop)
+        assert loop.processes["web"].is_running
+        home.unlink()
+        until(lambda: loop.all_ready, loop)
+        until((home / "pids.json").exists, loop)
+    finally:
+        loop.stop()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
     pids = tmp_path / "pids.json"

@@ -198,6 +198,31 @@ def test_a_busy_port_is_said_so(console: Console, tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("home", "host", "said"),
+    [
+        ("file/home", "127.0.0.1", "The home {home} can't be used: Not a directory. Make it usable, or choose another"),
+        ("home", "192.0.2.1", "Nobody can listen on port 18200 of 192.0.2.1 here: Cannot assign requested address."),
+        ("home", "no.such.host.invalid", "Nobody can listen on port 18200 of no.such.host.invalid here: "),
+    ],
+)
+def test_a_home_or_an_address_of_no_use_is_said_so(tmp_path: Path, home: str, host: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    other = Console(tmp_path / home, 18200)
+    command = [*other.command(), "--host", host]
+    result = subprocess.run(command, env=other.environment(), capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.startswith(said.format(home=other.home))
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-5", "abc"])
+def test_a_port_that_is_none_is_refused_before_anything_is_installed(port: str) -> None:
+    command = [sys.executable, settings.BASE_DIR / "oceanus", "up", f"--port={port}"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert f"argument --port: '{port}' is not a number from 1 to 65535" in result.stderr
+
+
 @pytest.mark.parametrize("name", CHILDREN)
 def test_a_killed_child_comes_back_and_so_does_a_running_job(console: Console, job: str, name: str) -> None:
     pid, starts, data_port = console.pids()[name], console.starts(name), console.data_port()
