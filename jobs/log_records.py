@@ -1,7 +1,9 @@
-"""What a line of the log is about, and log records as JSON. No Django in here: logging is set up before Django is."""
+"""What a line of the log is about, how often it is told, and log records as JSON. No Django in here: logging is set up before Django is."""
 
 import json
 import logging
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +12,9 @@ from datetime import UTC, datetime
 from jobs.masking import mask
 
 _subject: ContextVar[dict[str, str]] = ContextVar("subject")
+TOLD_AGAIN_AFTER_SECONDS = 60.0
+# By which Celery tells one message from the next.
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @contextmanager
@@ -27,6 +32,44 @@ class SubjectFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.subject = _subject.get({})
+        return True
+
+
+class RepetitionFilter(logging.Filter):
+    """Let the same warning or error about the same thing pass once a minute, and tell then how often it was left out since.
+
+    Who is away for hours is asked for every second: that must not fill the disk with the same trace.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+        self.told: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        error = repr(record.exc_info[1]) if record.exc_info else ""
+        what = (record.name, UUID.sub("", record.getMessage()), error, *_subject.get({}).values())
+        with self.lock:
+            told_at, left_out = self.told.get(what, (0.0, 0))
+            if record.created - told_at < TOLD_AGAIN_AFTER_SECONDS:
+                self.told[what] = (told_at, left_out + 1)
+                return False
+            self.told = {
+                one: told for one, told in self.told.items() if record.created - told[0] < 10 * TOLD_AGAIN_AFTER_SECONDS
+            }
+            self.told[what] = (record.created, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} times since this was last told)", None
+        return True
+
+
+class WithoutTrace(logging.Filter):
+    """Make a warning in one line of what others did wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
         return True
 
 

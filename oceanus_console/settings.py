@@ -201,16 +201,26 @@ LOGGING = {
         "line": {"()": "jobs.masking.MaskingFormatter", "format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
         "json": {"()": "jobs.log_records.JsonFormatter"},
     },
-    "filters": {"subject": {"()": "jobs.log_records.SubjectFilter"}},
+    "filters": {
+        "repetition": {"()": "jobs.log_records.RepetitionFilter"},
+        "subject": {"()": "jobs.log_records.SubjectFilter"},
+        "without_trace": {"()": "jobs.log_records.WithoutTrace"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "json" if LOG_FORMAT == "json" else "line",
-            "filters": ["subject"],
+            "filters": ["repetition", "subject"],
         }
     },
     "root": {"handlers": ["stderr"], "level": env.str("OCEANUS_LOG_LEVEL", default="INFO")},
-    "loggers": {"celery": {"level": "WARNING"}, "urllib3": {"level": "ERROR"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        # Who asks for a host that is not ours is no error of ours; and there are many who try.
+        "django.security.DisallowedHost": {"filters": ["without_trace"]},
+        "urllib3": {"level": "ERROR"},
+    },
 }
 
 # --- What is ours ---

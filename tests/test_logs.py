@@ -3,14 +3,16 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from jobs import operations
-from jobs.log_records import JsonFormatter, SubjectFilter, subject
+from jobs.log_records import JsonFormatter, RepetitionFilter, SubjectFilter, subject
 from jobs.models import Job
 from jobs.states import Action
 from tests.conftest import Console
@@ -42,6 +44,52 @@ def logged() -> Iterator[Collected]:
 
 
 log = logging.getLogger("tests")
+
+
+@pytest.fixture
+def seldom(logged: Collected) -> Collected:
+    """Collect as the console itself does: what repeats itself is told once a minute."""
+    handler = logging.getLogger().handlers[-1]
+    handler.addFilter(RepetitionFilter())
+    return logged
+
+
+def lose_the_broker(task: str) -> None:
+    try:
+        raise ConnectionError("refused")
+    except ConnectionError:
+        log.error("Task %s[%s] failed", task, uuid4(), exc_info=True)
+
+
+def test_what_repeats_itself_is_told_once_a_minute(seldom: Collected, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _second in range(100):
+        lose_the_broker("tick")
+        lose_the_broker("seal")
+    assert [record["message"].partition("[")[0] for record in seldom.records] == ["Task tick", "Task seal"]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    monkeypatch.setattr(time, "time_ns", lambda: int((now + 61) * 1e9))
+    lose_the_broker("tick")
+    assert seldom.records[-1]["message"].endswith("failed (and 99 times since this was last told)")
+    assert seldom.records[-1]["trace"].startswith("Traceback")
+
+
+def test_nothing_else_is_left_out(seldom: Collected) -> None:
+    for operation in ("op-1", "op-2", "op-2"):
+        with subject(operation=operation):
+            log.error("failed")
+    for error in (ValueError("one"), ValueError("another")):
+        log.error("broken", exc_info=error)
+    for _twice in range(2):
+        log.info("done")
+    assert [(record["message"], record.get("operation")) for record in seldom.records] == [
+        ("failed", "op-1"),
+        ("failed", "op-2"),
+        ("broken", None),
+        ("broken", None),
+        ("done", None),
+        ("done", None),
+    ]
 
 
 def test_a_record_is_one_line_of_json(logged: Collected) -> None:
@@ -131,3 +179,11 @@ def test_a_command_logs_json() -> None:
     program = "import django, logging; django.setup(); logging.getLogger('jobs').warning('token=%s', 'opensesame')"
     told = json.loads(run("-c", program, OCEANUS_LOG_FORMAT="json").stderr)
     assert (told["logger"], told["message"]) == ("jobs", "token=******")
+
+
+def test_a_strangers_host_is_a_warning_in_one_line() -> None:
+    program = "import django; django.setup(); from django.test import Client; print(Client().get('/livez', headers={'Host': 'evil.example'}).status_code)"
+    result = run("-c", program, OCEANUS_LOG_FORMAT="json", OCEANUS_PLAIN_STATIC_FILES="true")
+    told = json.loads(result.stderr)
+    assert (result.stdout.strip(), told["level"], told.get("trace")) == ("400", "WARNING", None)
+    assert told["message"].startswith("Invalid HTTP_HOST header: 'evil.example'")
