@@ -317,9 +317,7 @@ class Supervisor:
         text = json.dumps({name: process.pid for name, process in self.processes.items() if process.is_running})
         if text != self.written:
             partial = self.pids.with_suffix(".partial")
-            with contextlib.suppress(
-                OSError
-            ):  # a full disk must not take the children with it; the next turn tries again
+            with contextlib.suppress(OSError):  # a full disk must not take the children with it
                 partial.write_text(text)
                 partial.replace(self.pids)
                 self.written = text
