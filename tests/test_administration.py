@@ -100,6 +100,54 @@ def test_what_the_administration_changes_is_on_record(
     }
 
 
+def change_user(ruler: Client, user: User, **values: str) -> None:
+    answer = ruler.post(reverse("admin:auth_user_change", args=[user.pk]), {"username": user.username} | values)
+    assert answer.status_code == 302, answer.context["errors"]
+
+
+def told(user: User) -> list[str]:
+    return [str(one) for one in Event.objects.filter(about=f"user-{user.pk}").order_by("pk")]
+
+
+def test_what_becomes_of_a_user_is_on_record(ruler: Client, workspace: Workspace) -> None:
+    passwords = {"usable_password": "true", "password1": "fish-and-chips-7", "password2": "fish-and-chips-7"}
+    ruler.post(reverse("admin:auth_user_add"), {"username": "tom"} | passwords)
+    tom = User.objects.get(username="tom")
+    change_user(ruler, tom, is_active="on")
+    assert told(tom) == ["The user tom was created."]
+    change_user(ruler, tom, username="thomas", is_active="on", is_staff="on", is_superuser="on")
+    change_user(ruler, tom, username="thomas")
+    assert ruler.post(reverse("admin:auth_user_password_change", args=[tom.pk]), passwords).status_code == 302
+    Member.objects.create(workspace=workspace, user=tom, role=Role.VIEWER)
+    ruler.post(reverse("admin:auth_user_delete", args=[tom.pk]), {"post": "yes"})
+    assert not User.objects.filter(pk=tom.pk).exists()
+    assert told(tom)[1:] == [
+        "The user tom was renamed; the name is thomas now.",
+        "The user thomas became a super admin.",
+        "The user thomas is no super admin any more.",
+        "The user thomas may not sign in any more.",
+        "The user thomas was given another password.",
+        "The user thomas was deleted.",
+    ]
+    (gone,) = Event.objects.filter(about=workspace.serial, code=Event.Code.MEMBER_REMOVED)
+    assert gone.params == {"user": "thomas", "role": "viewer"}
+
+
+def test_a_password_that_was_refused_is_on_no_record(ruler: Client, alice: User) -> None:
+    short = {"usable_password": "true", "password1": "1", "password2": "1"}
+    assert ruler.post(reverse("admin:auth_user_password_change", args=[alice.pk]), short).status_code == 200
+    assert told(alice) == []
+
+
+def test_nobody_locks_himself_out(ruler: Client, root: User) -> None:
+    change_user(ruler, root)
+    ruler.post(reverse("admin:auth_user_delete", args=[root.pk]), {"post": "yes"})
+    marked = {"action": "delete_selected", "_selected_action": [str(root.pk)], "post": "yes"}
+    ruler.post(reverse("admin:auth_user_changelist"), marked)
+    root = User.objects.get(pk=root.pk)
+    assert (root.is_active, root.is_staff, root.is_superuser) == (True, True, True)
+
+
 def test_what_may_be_there_once_says_so_in_the_words_of_the_pages(alice: User, endpoint: FlinkEndpoint) -> None:
     member, binding = Member.objects.get(user=alice), endpoint.cluster.bindings.get()
     for twin, words in (

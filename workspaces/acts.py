@@ -20,6 +20,31 @@ def record(user: User, about: str, code: Event.Code, /, **params: str) -> None:
     Event.objects.create(by=user, about=about, code=code, params=params)
 
 
+def record_user(user: User, before: User | None, after: User) -> None:
+    """Put on record what became of a user: who there is, who may sign in, and who may do everything."""
+
+    def told(code: Event.Code, **more: str) -> None:
+        record(user, f"user-{after.pk}", code, user=after.username, **more)
+
+    if before is None:
+        told(Event.Code.USER_CREATED)
+    elif before.username != after.username:
+        told(Event.Code.USER_RENAMED, before=before.username)
+    if after.is_superuser != (before is not None and before.is_superuser):
+        told(Event.Code.USER_RAISED if after.is_superuser else Event.Code.USER_LOWERED)
+    if after.is_active != (before is None or before.is_active):
+        told(Event.Code.USER_UNLOCKED if after.is_active else Event.Code.USER_LOCKED)
+
+
+def delete_user(user: User, other: User) -> None:
+    """Delete a user, out of the workspaces too. Raise ProtectedError for one who is on record."""
+    with transaction.atomic():
+        for member in Member.objects.filter(user=other):
+            remove_member(user, member)
+        record(user, f"user-{other.pk}", Event.Code.USER_DELETED, user=other.username)
+        other.delete()
+
+
 @transaction.atomic
 def create_workspace(user: User, name: str, description: str) -> Workspace:
     """Create an empty workspace. Raise Refusal for a taken name."""

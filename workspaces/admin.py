@@ -1,13 +1,58 @@
-"""Workspaces and their members for super admins. Every change goes through the acts, or is put on record as they would."""
+"""Users, workspaces and their members for super admins. Every change goes through the acts, or is put on record as they would."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 
 from workspaces import acts
 from workspaces.models import Event, Member, Workspace
+
+admin.site.unregister([User, Group])  # roles are those of workspaces; what a group may do nobody asks
+
+
+@admin.register(User)
+class RecordedUserAdmin(UserAdmin):
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
+        (None, {"fields": ("is_active", "is_staff", "is_superuser", "last_login", "date_joined")}),
+    )
+    list_filter = ("is_staff", "is_superuser", "is_active")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Let nobody lock himself out."""
+        own = ("is_active", "is_staff", "is_superuser") if obj == request.user else ()
+        return (*super().get_readonly_fields(request, obj), *own, "last_login", "date_joined")
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, perms_needed, [*protected, *(str(one) for one in objs if one == request.user)]
+
+    def save_model(self, request: Any, obj: User, form: forms.ModelForm, change: bool) -> None:
+        before = User.objects.filter(pk=obj.pk).first()
+        super().save_model(request, obj, form, change)
+        acts.record_user(request.user, before, obj)
+
+    def delete_model(self, request: Any, obj: User) -> None:
+        acts.delete_user(request.user, obj)
+
+    def delete_queryset(self, request: Any, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            acts.delete_user(request.user, user)
+
+    @transaction.atomic
+    def user_change_password(self, request: Any, id: str, form_url: str = "") -> HttpResponse:
+        answer: HttpResponse = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and answer.status_code == 302:
+            user = User.objects.get(pk=id)
+            acts.record(request.user, f"user-{user.pk}", Event.Code.PASSWORD_SET, user=user.username)
+        return answer
 
 
 class MemberForm(forms.ModelForm):

@@ -192,8 +192,17 @@ class Event(models.Model):
         FOLDER_DELETED = "folder-deleted", _("The folder %(name)s was deleted.")
         KEY_MADE = "key-made", _("The access key %(key)s was made.")
         KEY_REVOKED = "key-revoked", _("The access key %(key)s was revoked.")
+        USER_CREATED = "user-created", _("The user %(user)s was created.")
+        USER_RENAMED = "user-renamed", _("The user %(before)s was renamed; the name is %(user)s now.")
+        USER_RAISED = "user-raised", _("The user %(user)s became a super admin.")
+        USER_LOWERED = "user-lowered", _("The user %(user)s is no super admin any more.")
+        USER_LOCKED = "user-locked", _("The user %(user)s may not sign in any more.")
+        USER_UNLOCKED = "user-unlocked", _("The user %(user)s may sign in again.")
+        PASSWORD_SET = "password-set", _("The user %(user)s was given another password.")
+        USER_DELETED = "user-deleted", _("The user %(user)s was deleted.")
 
-    # The serial of the workspace, cluster or access key, not a foreign key: the record outlives what it tells about.
+    # The serial of the workspace, cluster or access key (of a user "user-" and the number), not a foreign key: the record outlives
+    # what it tells about.
     about = models.CharField(_("about"), max_length=32)
     at = models.DateTimeField(_("time"), auto_now_add=True)
     by = models.ForeignKey("auth.User", models.PROTECT, related_name="+", verbose_name=_("by"))
