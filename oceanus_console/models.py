@@ -86,3 +86,23 @@ class Removal(models.Model):
     @property
     def count(self) -> int:
         return len(self.ids)
+
+
+class RemovedOperations(models.Model):
+    """How many ended operations of one kind have left the record because of their age: the metrics go on counting them."""
+
+    action = models.CharField(max_length=20)
+    outcome = models.CharField(max_length=20)
+    bucket = models.SmallIntegerField()  # of their duration (oceanus_console/ended.py)
+    number = models.BigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["action", "outcome", "bucket"], name="oceanus_console_removedoperations_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.outcome} {self.bucket}: {self.number}"

@@ -21,6 +21,7 @@ from psycopg import sql
 
 from jobs.models import Batch, BatchItem, Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.operations.record import alone
+from oceanus_console import ended
 from oceanus_console.models import Unsealed
 from workspaces.models import Event
 
@@ -76,6 +77,8 @@ def _remove_plain(rows: Rows) -> None:
 
 def _remove_from_record(rows: Rows, since: datetime) -> None:
     ids = [row.pk for row in rows.only("pk")]
+    if rows.model is Operation:
+        ended.keep_count(ids)
     if rows.model is Problem:
         for shows_it in (Run, Snapshot):
             shows_it._base_manager.filter(problem__in=ids).update(problem=None)

@@ -31,7 +31,7 @@ from tests.conftest import Console
 
 pytestmark = pytest.mark.django_db
 
-QUERIES, QUERIES_TO_SETTLE = 8, 10
+QUERIES, QUERIES_TO_SETTLE = 8, 11
 Told = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 

@@ -18,6 +18,7 @@ from jobs.models import Batch, BatchItem, Job, Operation, OperationStep, Problem
 from jobs.states import Action
 from oceanus_console import audit, retention, tasks
 from oceanus_console.checks import numbers
+from oceanus_console.metrics.database import Database
 from oceanus_console.models import Removal, Seal
 from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
@@ -191,6 +192,20 @@ def test_what_has_no_seal_yet_stays(history: Console) -> None:
     retention.remove_old()
     assert not Event.objects.exists()
     assert are_whole()
+
+
+def test_what_went_is_counted_on_by_every_process(history: Console) -> None:
+    def counted(database: Database) -> Any:
+        (told,) = [one for one in database.collect() if one.name == "oceanus_operation_duration_seconds"]
+        return told.samples
+
+    before, old_process = Operation.objects.count(), Database()
+    grow_old()
+    told = counted(old_process)
+    for _turn in range(2):
+        retention.remove_old()
+    assert Operation.objects.count() < before
+    assert counted(old_process) == counted(Database()) == told
 
 
 def test_without_the_setting_the_record_stays_for_ever(history: Console, settings: Any) -> None:

@@ -1,15 +1,13 @@
 """What PostgreSQL knows: operations, jobs, endpoints, heartbeats, and the seals of the record."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError
-from django.db.models import Count, DurationField, ExpressionWrapper, F, FloatField, Func, IntegerField, Min, Sum, Value
-from django.db.models.functions import Extract, Greatest
+from django.db.models import Count, Min
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,12 +15,12 @@ from prometheus_client.registry import Collector
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation
 from jobs.states import Action, Outcome, Status, Step
+from oceanus_console import ended
 from oceanus_console.models import Heartbeat, Seal, Unsealed
 
 logger = logging.getLogger(__name__)
 
 Key = tuple[str, str]
-BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 # Told from the start, so that also the first failure is seen as a rise.
 ALWAYS_TOLD = [(act, outcome) for act in (Action.RUN, Action.STOP, Action.SNAPSHOT) for outcome in Outcome]
 # No transaction of ours is open that long: what is older and ended never changes any more, and nothing comes in before it.
@@ -30,7 +28,7 @@ SETTLES_AFTER = timedelta(minutes=10)
 
 
 class Database(Collector):
-    """All of it in ten statements at the most. Without a database that is what is told."""
+    """All of it in eleven statements at the most. Without a database that is what is told."""
 
     def __init__(self) -> None:
         self.ended = EndedOperations()
@@ -54,20 +52,20 @@ class EndedOperations:
     def __init__(self) -> None:
         self.settled_until = 0
         self.counts: Counter[tuple[str, str, int]] = Counter()
-        self.seconds: Counter[Key] = Counter()
+        self.seconds: defaultdict[Key, float] = defaultdict(float)
 
     def histogram(self) -> Metric:
         self._settle()
         counts, seconds = self.counts.copy(), self.seconds.copy()
-        count(counts, seconds, pk__gt=self.settled_until)
+        add(counts, seconds, ended.tally(pk__gt=self.settled_until))
         told = HistogramMetricFamily(
             "oceanus_operation_duration_seconds",
             "Operations that have ended, from the click to the end.",
             labels=["action", "outcome"],
         )
         for key in sorted({*ALWAYS_TOLD, *seconds}):
-            sums = accumulate(counts[*key, bucket] for bucket in range(len(BUCKETS) + 1))
-            limits = [*map(str, BUCKETS), "+Inf"]
+            sums = accumulate(counts[*key, bucket] for bucket in range(len(ended.BUCKETS) + 1))
+            limits = [*map(str, ended.BUCKETS), "+Inf"]
             told.add_metric(list(map(str, key)), list(zip(limits, sums, strict=True)), sum_value=seconds[key])
         return told
 
@@ -79,21 +77,16 @@ class EndedOperations:
             return
         first_open = Operation.objects.filter(ended_at=None).aggregate(pk=Min("pk"))["pk"]
         until = min(newest, first_open - 1) if first_open else newest
-        count(self.counts, self.seconds, pk__gt=self.settled_until, pk__lte=until)
+        # Those that have left the record until now; those that leave it from now on are settled here.
+        gone = [] if self.settled_until else ended.removed()
+        add(self.counts, self.seconds, [*gone, *ended.tally(pk__gt=self.settled_until, pk__lte=until)])
         self.settled_until = max(self.settled_until, until)
 
 
-def count(counts: Counter[tuple[str, str, int]], seconds: Counter[Key], **which: Any) -> None:
-    """Add the ended operations among those, by action, outcome and bucket of their duration."""
-    # Of an act that is done at once, the end may be noted a hair before the beginning.
-    took = Greatest(Extract(ExpressionWrapper(F("ended_at") - F("created_at"), DurationField()), "epoch"), 0.0)
-    ended = Operation.objects.filter(ended_at__isnull=False, **which).order_by().annotate(took=took)
-    bucket = Func(F("took"), Value(list(BUCKETS)), function="width_bucket", output_field=IntegerField())
-    rows = ended.annotate(bucket=bucket).values("action", "outcome", "bucket")
-    for row in rows.annotate(number=Count("pk"), seconds=Sum("took", output_field=FloatField())):
-        key = (row["action"], row["outcome"])
-        counts[*key, row["bucket"]] += row["number"]
-        seconds[key] += row["seconds"]
+def add(counts: Counter[tuple[str, str, int]], seconds: dict[Key, float], rows: Iterable[ended.Row]) -> None:
+    for action, outcome, bucket, number, took in rows:
+        counts[action, outcome, bucket] += number
+        seconds[action, outcome] += took
 
 
 def open_operations() -> list[Metric]:
