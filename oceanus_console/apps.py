@@ -13,6 +13,7 @@ class ConsoleConfig(AppConfig):
         app.set_default()  # every thread that wakes up a task by its name does it through this one
         register(checks.numbers, Tags.security)
         register(checks.log_format)
+        register(checks.log_level)
         register(checks.debug_in_public, Tags.security)
         register(checks.secret_key, Tags.security, deploy=True)
         register(checks.any_host, Tags.security, deploy=True)

@@ -10,8 +10,16 @@ YOUNGEST_DAYS = 30
 
 
 def numbers(**_kwargs: Any) -> list[CheckMessage]:
-    """Refuse limits that would lock everybody out, or nobody."""
-    found: list[CheckMessage] = []
+    """Refuse limits that would lock everybody out, or nobody, or with which nothing would ever be done."""
+    at_least_one = {f"OCEANUS_{step.upper()}_SECONDS": value for step, value in settings.STEP_DEADLINE_SECONDS.items()}
+    at_least_one |= {
+        "OCEANUS_BATCH_PARALLEL_PER_ENDPOINT": settings.BATCH_PARALLEL_PER_ENDPOINT,
+        "OCEANUS_API_BATCH_LIMIT": settings.API_BATCH_LIMIT,
+        "OCEANUS_API_REQUESTS_PER_SECOND": settings.API_REQUESTS_PER_SECOND,
+    }
+    found: list[CheckMessage] = [
+        Error(f"{name} must be at least 1.", id="oceanus.E009") for name, value in at_least_one.items() if value < 1
+    ]
     if settings.AXES_FAILURE_LIMIT < 1:
         found.append(Error("OCEANUS_LOGIN_FAILURES must be at least 1.", id="oceanus.E001"))
     if settings.AXES_COOLOFF_TIME.total_seconds() < 60:
@@ -27,6 +35,12 @@ def numbers(**_kwargs: Any) -> list[CheckMessage]:
 def log_format(**_kwargs: Any) -> list[CheckMessage]:
     if settings.LOG_FORMAT not in ("line", "json"):
         return [Error("OCEANUS_LOG_FORMAT must be line or json.", id="oceanus.E007")]
+    return []
+
+
+def log_level(**_kwargs: Any) -> list[CheckMessage]:
+    if settings.LOG_LEVEL not in settings.LOG_LEVELS:
+        return [Error(f"OCEANUS_LOG_LEVEL must be one of {', '.join(settings.LOG_LEVELS)}.", id="oceanus.E010")]
     return []
 
 

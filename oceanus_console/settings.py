@@ -194,6 +194,8 @@ CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"
 
 # One line for people, or one JSON object for a log collector; neither tells secrets.
 LOG_FORMAT = env.str("OCEANUS_LOG_FORMAT", default="line")
+LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LOG_LEVEL = str.upper(env.str("OCEANUS_LOG_LEVEL", default="INFO"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -213,7 +215,7 @@ LOGGING = {
             "filters": ["repetition", "subject"],
         }
     },
-    "root": {"handlers": ["stderr"], "level": env.str("OCEANUS_LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL if LOG_LEVEL in LOG_LEVELS else "INFO"},
     "loggers": {
         "axes": {"level": "WARNING"},
         "celery": {"level": "WARNING"},

@@ -32,6 +32,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
     os.umask(0o077)
+    # Whatever the locale of who starts it: else Java can't open a home whose path is not ASCII.
+    os.environ["LC_ALL"] = "C.UTF-8"
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal without the frame's letters must show the password still.
         sys.stdout.reconfigure(errors="replace")

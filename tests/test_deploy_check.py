@@ -46,6 +46,9 @@ def test_all_that_is_wrong_is_told() -> None:
         OCEANUS_LOGIN_FAILURES="0",
         OCEANUS_LOGIN_COOL_OFF_MINUTES="0",
         OCEANUS_TRUSTED_PROXIES="-1",
+        OCEANUS_BATCH_PARALLEL_PER_ENDPOINT="0",
+        OCEANUS_STARTING_SECONDS="-5",
+        OCEANUS_LOG_LEVEL="loud",
     )
     assert result.returncode == 1
     for told in (
@@ -55,6 +58,9 @@ def test_all_that_is_wrong_is_told() -> None:
         "OCEANUS_LOGIN_FAILURES must be at least 1",
         "OCEANUS_LOGIN_COOL_OFF_MINUTES must be at least 1",
         "OCEANUS_TRUSTED_PROXIES must not be negative",
+        "OCEANUS_BATCH_PARALLEL_PER_ENDPOINT must be at least 1",
+        "OCEANUS_STARTING_SECONDS must be at least 1",
+        "OCEANUS_LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL",
     ):
         assert told in result.stderr
 

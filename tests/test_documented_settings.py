@@ -90,7 +90,7 @@ def test_nobody_else_reads_a_setting_that_the_settings_do_not() -> None:
     """`up` looks at some before Django is there; all of them are in the table as well."""
     reading = re.compile(r"""os\.environ(?:\.get\(|\.pop\(|\[)["']([A-Z_]+)["']""")
     known = read_by_the_settings()
-    apart = {"HOME", "PATH", "DJANGO_SETTINGS_MODULE"}
+    apart = {"HOME", "PATH", "LC_ALL", "DJANGO_SETTINGS_MODULE"}
     found = {
         (path.name, name)
         for pattern in PLACES

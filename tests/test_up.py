@@ -45,7 +45,9 @@ class Console:
 
     def environment(self) -> dict[str, str]:
         ours = {"DATABASE_URL", "CELERY_BROKER_URL"}
-        return {key: value for key, value in os.environ.items() if key not in ours} | {"OCEANUS_HOME": str(self.home)}
+        # The locale of a bare machine, for a home whose path is not ASCII.
+        told = {"OCEANUS_HOME": str(self.home), "LC_ALL": "C"}
+        return {key: value for key, value in os.environ.items() if key not in ours} | told
 
     def start(self) -> None:
         with self.output.open("ab") as output:
@@ -127,7 +129,7 @@ def console() -> Iterator[Console]:
     base = Path(tempfile.mkdtemp(prefix="oceanus-up-"))
     make_passable(base)
     port = next(port for port in range(18200, 18999) if is_free("127.0.0.1", port))
-    console = Console(base / "home", port)
+    console = Console(base / "家 home", port)
     console.start()
     try:
         console.until_healthy()
