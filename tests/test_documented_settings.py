@@ -1,7 +1,8 @@
-"""The tables of settings in both READMEs are what the code reads from the environment: every name, and every plain default."""
+"""The tables in both READMEs: settings are what the code reads from the environment, with each plain default, and dependencies what is installed."""
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +100,18 @@ def test_nobody_else_reads_a_setting_that_the_settings_do_not() -> None:
     }
     assert ("up.py", "DATABASE_URL") in found
     assert not {(where, name) for where, name in found if name not in known and name not in apart}
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_table_of_dependencies_names_each_and_nothing_else(readme: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["embedded"],
+        *project["dependency-groups"]["dev"],
+        *(line for path in (ROOT / "requirements").glob("[fs]*.txt") for line in path.read_text().splitlines()[:1]),
+    ]
+    _before, head, rows = (ROOT / readme).read_text().partition("| django 5.2 |")
+    told = re.findall(r"^\| ([^|]+) \|", head + rows, re.MULTILINE)
+    told = ", ".join(told).replace("django 5.2", "django").split(", ")
+    assert sorted(told) == sorted({re.split(r"[\[<>=]", one)[0] for one in wanted})
