@@ -142,3 +142,19 @@ def test_up_lets_in_what_it_was_told_or_this_machine(
 def test_this_machine_is_known_by_its_name_and_addresses() -> None:
     assert socket.gethostname().lower() in own_hosts()
     assert all(host and " " not in host and "%" not in host for host in own_hosts())
+
+
+@pytest.mark.parametrize(
+    ("environment", "where"),
+    [
+        ({"DATABASE_URL": "postgres://console:opensesame@127.0.0.1:1/console"}, "127.0.0.1"),
+        ({"DATABASE_URL": "", "OCEANUS_HOME": "/nowhere"}, "/nowhere/run/postgres"),
+    ],
+)
+def test_a_command_without_a_database_says_so(environment: dict[str, str], where: str) -> None:
+    result = run("manage.py", "verify_audit", **environment)
+    assert result.returncode == 1
+    assert result.stderr.startswith("No success with the database: ")
+    assert where in result.stderr
+    assert "opensesame" not in result.stderr
+    assert ("./oceanus up" in result.stderr) == (not environment["DATABASE_URL"])

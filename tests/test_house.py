@@ -118,15 +118,6 @@ def test_the_environment_is_in_the_readme() -> None:
     assert not [name for name in sorted(used) if f"`{name}`" not in readme]
 
 
-def test_every_dependency_has_its_sentence() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    names = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
-    names += [one for group in project["project"]["optional-dependencies"].values() for one in group]
-    readme = (ROOT / "README.md").read_text().partition("## Dependencies")[2]
-    lacking = [name for one in names if (name := re.split(r"[\[<>=]", one)[0]) not in readme]
-    assert lacking == []
-
-
 @pytest.mark.parametrize("name", ["runtime", "dev"])
 def test_the_requirements_are_those_of_the_lock(name: str) -> None:
     lock = {one["name"]: one for one in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
