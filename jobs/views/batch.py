@@ -69,7 +69,8 @@ def _ticked(request: Request, workspace: Workspace) -> list[str]:
         wish = Wish.of(request.GET)
         rows = workspace.folders.order_by("name").values("id", "serial", "name", "parent")
         chosen = Tree(rows, {}, wish.folder).chosen()
-        return list(wish.select(_jobs(request, workspace), chosen).values_list("serial", flat=True))
+        cluster = wish.cluster_among(workspace.clusters.values("id", "serial"))
+        return list(wish.select(_jobs(request, workspace), chosen, cluster).values_list("serial", flat=True))
     ticked = [serial for serial in request.GET.getlist("job") if "\0" not in serial and "," not in serial]
     order = request.GET.get("order", "").split(",")
     rank = {serial: position for position, serial in enumerate(order)}

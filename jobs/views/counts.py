@@ -1,4 +1,4 @@
-"""How many jobs a workspace has: in each folder, with each status, and what these use."""
+"""How many jobs a workspace has: in each folder, on each cluster, with each status, and what these use."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ _lately = LocMemCache("latest counts of jobs", {"OPTIONS": {"MAX_ENTRIES": 1000}
 
 
 class Counted(NamedTuple):
-    """The jobs of one folder with one status: `wrong` have a problem, and those that run use `cu`."""
+    """The jobs of one folder on one cluster with one status: `wrong` have a problem, and those that run use `cu`."""
 
     folder: int | None
+    cluster: int
     status: str
     n: int
     cu: Decimal | None
@@ -36,7 +37,7 @@ class Counted(NamedTuple):
 
 
 def count(workspace: Watched) -> tuple[list[Counted], str]:
-    """Return the counts by folder and status, and the mark of the state that they are of: while many jobs change, a state up to two seconds ago.
+    """Return the counts by folder, cluster and status, and the mark of the state that they are of: while many jobs change, a state up to two seconds ago.
 
     A page that is told this mark asks for the counts again, however long it has been away meanwhile.
     """
@@ -55,7 +56,7 @@ def _count_now(workspace: int) -> list[Counted]:
 
 def _counts(workspace: int) -> QuerySet[Job, tuple[Any, ...]]:
     live = Q(current_run__isnull=False, current_run__ended_at=None)
-    jobs = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("folder", "status")
+    jobs = Job.objects.filter(workspace=workspace, deleted_at=None).order_by().values("folder", "cluster", "status")
     return jobs.annotate(
         n=Count("pk"), cu=Sum("current_run__cu", filter=live), wrong=Count("pk", filter=HAS_PROBLEM)
     ).values_list(*Counted._fields)
@@ -70,6 +71,11 @@ class Hits(NamedTuple):
 
 
 COUNTS = Prepared(_counts, workspace=-1)
+
+
+def on_cluster(counted: list[Counted], cluster: int | None) -> list[Counted]:
+    """Keep the counts of one cluster; for None, of all."""
+    return counted if cluster is None else [row for row in counted if row.cluster == cluster]
 
 
 def tree_of(workspace: Watched, counted: Iterable[Counted], folder: str) -> Tree:
@@ -92,10 +98,16 @@ def number_of(counted: Iterable[Counted], tree: Tree, status: str) -> int:
 
 
 def summary(
-    workspace: Watched, counted: Iterable[Counted], tree: Tree, problem: str = "", hits: Hits | None = None
+    workspace: Watched,
+    counted: Iterable[Counted],
+    here: Iterable[Counted],
+    tree: Tree,
+    problem: str = "",
+    hits: Hits | None = None,
 ) -> dict[str, Any]:
     """Return the jobs of the current folder, or what a search finds there, by status, and the CU in use of all.
 
+    `here`: of what is `counted` in the whole workspace, that of the cluster that is chosen.
     `is_counted`: the numbers are those of what each chip leads to. They are not known of very many hits, and of jobs with
     a certain problem.
     """
@@ -103,7 +115,7 @@ def summary(
     if hits and not hits.there_are_more:
         by_status.update(status for _pk, status in hits.rows)
     else:
-        for row in below(counted, tree):
+        for row in below(here, tree):
             by_status[row.status] += row.n
     is_counted = not problem and not (hits and hits.there_are_more)
     too_many = f"{REACHABLE}+" if hits and hits.there_are_more and not problem else ""

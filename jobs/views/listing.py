@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from jobs.search import REACHABLE, among, matching, reachable
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
-from jobs.views.counts import Counted, Hits, count, number_of, summary, tree_of
+from jobs.views.counts import Counted, Hits, count, number_of, on_cluster, summary, tree_of
 from jobs.views.paging import PageNumbers, counted_once, page_of
 from jobs.views.rows import html_of, rows_of
 from jobs.views.visit import Request, workspace_of
@@ -42,6 +43,7 @@ SORTS = {
 # What may be missing comes last, both ways; for what is always there, an index could not give that order.
 MAY_BE_MISSING = {"started"}
 SIZES = (20, 50, 100)
+NO_CLUSTER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Wish:
     status: str
     folder: str
     problem: str
+    cluster: str
     sort: str
     size: int
     page: str
@@ -64,15 +67,24 @@ class Wish:
             status=query.get("status", "") if query.get("status") in Status.values else "",
             folder=query.get("folder", "").replace("\0", "")[:32],
             problem=query.get("problem", "").replace("\0", "?")[:250],
+            cluster=query.get("cluster", "").replace("\0", "?")[:32],
             sort=sort if sort.removeprefix("-") in SORTS else "-updated",
             size=int(size) if size in map(str, SIZES) else SIZES[0],
             page=query.get("page", "1"),
         )
 
-    def select(self, jobs: JobQuerySet, folders: list[int] | None) -> JobQuerySet:
-        """Keep what matches, in order; `folders`: the ids of those to look in, None for everywhere."""
+    def cluster_among(self, clusters: Iterable[Mapping[str, Any]]) -> int | None:
+        """Return the id of the cluster that is chosen; None for all, and NO_CLUSTER for one that is not among these."""
+        if not self.cluster:
+            return None
+        return next((one["id"] for one in clusters if one["serial"] == self.cluster), NO_CLUSTER)
+
+    def select(self, jobs: JobQuerySet, folders: list[int] | None, cluster: int | None) -> JobQuerySet:
+        """Keep what matches, in order; `folders` and `cluster`: the ids of where to look, None for everywhere."""
         if folders is not None:
             jobs = jobs.filter(folder__in=folders)
+        if cluster is not None:
+            jobs = jobs.filter(cluster=cluster)
         if self.search:
             jobs = matching(jobs, self.search)
         if self.status:
@@ -90,9 +102,10 @@ def jobs(request: Request, serial: str) -> HttpResponse:
     workspace = watched(request, serial)
     wish = Wish.of(request.GET)
     counted, seen = count(workspace)
-    tree = tree_of(workspace, counted, wish.folder)
-    hits = hits_of(workspace, counted, replace(wish, status=""), tree)
-    found, numbers = _find(workspace, counted, wish, tree, hits)
+    here = on_cluster(counted, wish.cluster_among(workspace.clusters))
+    tree = tree_of(workspace, here, wish.folder)
+    hits = hits_of(workspace, here, replace(wish, status=""), tree)
+    found, numbers = _find(workspace, here, wish, tree, hits)
     number = numbers.nearest(wish.page)
     pks = page_of(found, numbers, number)
     page = Page(rows_of(pks, workspace.can_operate), number, numbers)
@@ -107,7 +120,8 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "html": html_of(page),
         "rows": [row.serial for row in page],
         "seen": seen,
-        "summary": summary(workspace, counted, tree, wish.problem, hits),
+        "summary": summary(workspace, counted, here, tree, wish.problem, hits),
+        "clusters": _offered(workspace, wish),
     }
     is_part = request.htmx.target == "listing"
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
@@ -140,13 +154,21 @@ def _jobs_of(workspace: Watched) -> JobQuerySet:
     return Job.objects.filter(workspace_id=workspace.pk, deleted_at=None).order_by()
 
 
+def _offered(workspace: Watched, wish: Wish) -> list[list[str]]:
+    """Return serial and name of the clusters to choose from. A single one is no choice, but what is chosen is always told."""
+    clusters = [[one["serial"], one["name"]] for one in workspace.clusters]
+    if wish.cluster and all(serial != wish.cluster for serial, _name in clusters):
+        clusters.append([wish.cluster, wish.cluster])
+    return clusters if wish.cluster or len(clusters) > 1 else []
+
+
 def hits_of(workspace: Watched, counted: list[Counted], wish: Wish, tree: Tree) -> Hits | None:
     """Return what the search finds; None when nothing is searched for."""
     if not wish.search:
         return None
     chosen = tree.chosen()
-    found = wish.select(_jobs_of(workspace), chosen)
-    about = (workspace.pk, workspace.seen, chosen, wish.search, wish.status, wish.problem)
+    found = wish.select(_jobs_of(workspace), chosen, wish.cluster_among(workspace.clusters))
+    about = (workspace.pk, workspace.seen, chosen, wish.cluster, wish.search, wish.status, wish.problem)
     total = number_of(counted, tree, wish.status)
     if total <= REACHABLE:  # so few that looking at each is quicker than asking twice
         rows = counted_once(workspace.newest, (about, wish.sort), lambda: list(found.values_list("pk", "status")))
@@ -160,7 +182,7 @@ def _find(
 ) -> tuple[JobQuerySet | list[int], PageNumbers]:
     """Return what the wish matches, in order, as a query or as primary keys, and its pages; `hits`: with any status."""
     chosen = tree.chosen()
-    found = wish.select(_jobs_of(workspace), chosen)
+    found = wish.select(_jobs_of(workspace), chosen, wish.cluster_among(workspace.clusters))
     if hits and hits.there_are_more and wish.status:  # of those with this status there may be few
         hits = hits_of(workspace, counted, wish, tree)
     if hits and hits.there_are_more:
@@ -170,6 +192,6 @@ def _find(
         return pks if hits.are_in_order else among(found, pks), PageNumbers(len(pks), wish.size)
     total = number_of(counted, tree, wish.status)
     if wish.problem:
-        about = (workspace.pk, workspace.seen, chosen, wish.status, wish.problem)
+        about = (workspace.pk, workspace.seen, chosen, wish.cluster, wish.status, wish.problem)
         total = counted_once(workspace.newest, about, found.count)
     return found, PageNumbers(total, wish.size)

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 
-from jobs.views.counts import count, summary, tree_of
+from jobs.views.counts import count, on_cluster, summary, tree_of
 from jobs.views.listing import SIZES, Wish, hits_of
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.rows import Row, cells_of, html_of
@@ -80,8 +80,9 @@ def poll(request: Request, serial: str) -> HttpResponse:
 def _make(request: Request, workspace: Watched) -> News:
     rows = request.GET.getlist("row")[: max(SIZES)]
     wish, (counted, seen) = Wish.of(request.GET), count(workspace)
-    tree = tree_of(workspace, counted, wish.folder)
-    hits = hits_of(workspace, counted, replace(wish, status=""), tree)
+    here = on_cluster(counted, wish.cluster_among(workspace.clusters))
+    tree = tree_of(workspace, here, wish.folder)
+    hits = hits_of(workspace, here, replace(wish, status=""), tree)
     shown = cells_of(workspace.pk, rows, workspace.can_operate)
     context = {
         "workspace": workspace,
@@ -92,7 +93,7 @@ def _make(request: Request, workspace: Watched) -> News:
         "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
         "seen": seen,
-        "summary": summary(workspace, counted, tree, wish.problem, hits),
+        "summary": summary(workspace, counted, here, tree, wish.problem, hits),
         "oob": True,
     }
     around = in_pieces(render_to_string("jobs/_poll.html", context, request))

@@ -35,12 +35,18 @@ class Watched:
     outages: int
     total_cu: Decimal
     folders_told: list[str]
+    clusters_told: list[str]
     can_operate: bool
 
     @property
     def folders(self) -> list[dict[str, Any]]:
         """All folders by name: id, serial, name and parent of each. A page that is up to date never reads them."""
         return [json.loads(one) for one in self.folders_told]
+
+    @property
+    def clusters(self) -> list[dict[str, Any]]:
+        """The clusters that it may use, by name: id, serial and name of each."""
+        return [json.loads(one) for one in self.clusters_told]
 
     @property
     def seen(self) -> str:
@@ -75,9 +81,9 @@ def is_settled(newest: datetime) -> bool:
 def watched(request: Request, serial: str) -> Watched:
     """Return the workspace if the user sees it, or raise 404."""
     sees_all = is_super_admin(request.user)
-    for *told, folders, role in _QUERIES[sees_all].rows(user=request.user.pk, serial=serial):
+    for *told, role in _QUERIES[sees_all].rows(user=request.user.pk, serial=serial):
         can_operate = sees_all or May.OPERATE in ROLE_MAY[Role(role)]
-        return Watched(*told, folders, can_operate)  # type: ignore[call-arg]
+        return Watched(*told, can_operate)  # type: ignore[call-arg]
     raise Http404
 
 
@@ -100,6 +106,7 @@ def _query(visitor: User, serial: str) -> QuerySet[Workspace, tuple[Any, ...]]:
     here = {"workspace": OuterRef("pk")}
     capacity = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by().values("workspaces")
     folders = Folder.objects.filter(**here).order_by("name")
+    clusters = Cluster.objects.filter(workspaces=OuterRef("pk")).order_by("name")
     return Workspace.objects.visible_to(visitor).filter(serial=serial).order_by().values_list(
         "pk",
         "serial",
@@ -108,6 +115,7 @@ def _query(visitor: User, serial: str) -> QuerySet[Workspace, tuple[Any, ...]]:
         OUTAGES,
         Coalesce(Subquery(capacity.annotate(total=Sum("total_cu")).values("total")[:1]), Decimal(0)),
         ArraySubquery(folders.values(row=JSONObject(id="pk", serial="serial", name="name", parent="parent"))),
+        ArraySubquery(clusters.values(row=JSONObject(id="pk", serial="serial", name="name"))),
         Subquery(Member.objects.filter(user=visitor.pk, **here).values("role")),
     )  # fmt: skip
 

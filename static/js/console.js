@@ -86,6 +86,7 @@ document.addEventListener("submit", (event) => {
 });
 document.body.addEventListener("console:close-dialog", () => dialog.close());
 document.addEventListener("change", (event) => {
+  if ("sends" in event.target.dataset) event.target.form.submit();
   const picks = event.target.dataset.picks;
   if (picks) event.target.form.querySelector(`[name="start"][value="${picks}"]`).checked = true;
 });
