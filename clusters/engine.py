@@ -199,6 +199,22 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class PastException:
+    """What was thrown in a job, and made it restart or fail.
+
+    `task` and `place` (of the TaskManager) are "" where it was none of one task; `beside`: what was thrown at the same time.
+    """
+
+    at: datetime
+    name: str
+    summary: str
+    trace: str
+    task: str
+    place: str
+    beside: Sequence["PastException"] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job failed, in the engine's words."""
 
@@ -249,6 +265,9 @@ class Engine(Protocol):
 
     def figures(self, job_id: str) -> Figures:
         """Measure a running job. Raise NotFound, Refused."""
+
+    def exceptions(self, job_id: str) -> Sequence[PastException]:
+        """Return what was thrown in a job, as far back as the engine remembers. Raise NotFound, Refused."""
 
     def failure(self, job_id: str) -> Failure:
         """Return why a job failed. Raise NotFound."""

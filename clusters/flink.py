@@ -22,6 +22,7 @@ from clusters.engine import (
     JobSight,
     JobState,
     NotFound,
+    PastException,
     Refused,
     SavepointSight,
     Sights,
@@ -30,8 +31,16 @@ from clusters.engine import (
     Unanswered,
     Unreachable,
 )
-from clusters.flink_answers import Overview, checkpoint_of, moment, parsed, understanding
-from clusters.flink_figures import figures_of
+from clusters.flink_answers import (
+    TRACE_LIMIT,
+    Overview,
+    checkpoint_of,
+    moment,
+    parsed,
+    root_cause,
+    understanding,
+)
+from clusters.flink_figures import exceptions_of, figures_of
 from clusters.network import not_of_flink, words
 
 RUNNER_CLASS = "console.SqlRunner"
@@ -40,7 +49,6 @@ LOOK_SECONDS = 10.0
 ASK_SECONDS = 15.0
 # The first SQL job after a JobManager's start loads the planner; a busy JobManager compiles one job after the other.
 SUBMIT_SECONDS = 90.0
-TRACE_LIMIT = 60_000
 
 # Flink says these when it gave up waiting for itself: the deed may still have been done.
 UNSURE = re.compile(
@@ -115,6 +123,9 @@ class FlinkEngine:
 
     def figures(self, job_id: str) -> Figures:
         return figures_of(self._get, job_id)
+
+    def exceptions(self, job_id: str) -> Sequence[PastException]:
+        return exceptions_of(self._get, job_id)
 
     def failure(self, job_id: str) -> Failure:
         data = self._get(f"/jobs/{job_id}/exceptions?maxExceptions=3")
@@ -261,28 +272,6 @@ def _error(status: int, data: dict[str, Any], body: bytes) -> EngineError:
     if status == 503 or UNSURE.search(summary):
         return Unanswered(summary, trace)
     return Refused(summary, trace)
-
-
-# Above the innermost cause, which only says what is wrong with the value.
-WHICH_KEY = re.compile(r"Could not parse value '.*' for key '.*'\.$", re.MULTILINE)
-
-
-def root_cause(trace: str) -> str:
-    """Return the message of the innermost cause of a Java stack trace, all its lines, without the frames.
-
-    When a value can't be read, what Flink says of its key stands before that.
-    """
-    lines = [line for line in trace.splitlines() if not re.match(r"\s*(at |\.\.\. \d+|~?\[|Suppressed: )", line)]
-    lines = [
-        line for line in lines if "End of exception on server side" not in line and line != "Internal server error."
-    ]
-    last = max((i for i, line in enumerate(lines) if line.lstrip().startswith("Caused by: ")), default=0)
-    text = "\n".join(lines[last:]).strip().removeprefix("<Exception on server side:").strip()
-    text = text.removeprefix("Caused by: ")
-    # "org.apache.flink.table.api.ValidationException: text" -> "ValidationException: text"
-    text = re.sub(r"^(?:[a-z_][\w$]*\.)+(?=[A-Z])", "", text)
-    key = WHICH_KEY.search(trace)
-    return (f"{key[0]}\n{text}" if key and key[0] not in text else text)[:4000]
 
 
 def plain_path(uri: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from clusters.engine import Checkpoint, JobSight, JobState, Sights, Unanswered
 
+TRACE_LIMIT = 60_000
 # How JSON writes the one character that PostgreSQL does not take: it stands in errors that quote binary data.
 NUL, REPLACED = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000"), rb"\1\\ufffd"
 
@@ -72,3 +73,25 @@ def checkpoint_of(row: dict[str, Any]) -> Checkpoint:
 
 def moment(milliseconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds and milliseconds > 0 else None
+
+
+# Above the innermost cause, which only says what is wrong with the value.
+WHICH_KEY = re.compile(r"Could not parse value '.*' for key '.*'\.$", re.MULTILINE)
+
+
+def root_cause(trace: str) -> str:
+    """Return the message of the innermost cause of a Java stack trace, all its lines, without the frames.
+
+    When a value can't be read, what Flink says of its key stands before that.
+    """
+    lines = [line for line in trace.splitlines() if not re.match(r"\s*(at |\.\.\. \d+|~?\[|Suppressed: )", line)]
+    lines = [
+        line for line in lines if "End of exception on server side" not in line and line != "Internal server error."
+    ]
+    last = max((i for i, line in enumerate(lines) if line.lstrip().startswith("Caused by: ")), default=0)
+    text = "\n".join(lines[last:]).strip().removeprefix("<Exception on server side:").strip()
+    text = text.removeprefix("Caused by: ")
+    # "org.apache.flink.table.api.ValidationException: text" -> "ValidationException: text"
+    text = re.sub(r"^(?:[a-z_][\w$]*\.)+(?=[A-Z])", "", text)
+    key = WHICH_KEY.search(trace)
+    return (f"{key[0]}\n{text}" if key and key[0] not in text else text)[:4000]

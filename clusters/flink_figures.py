@@ -1,18 +1,20 @@
-"""What Flink measures of a running job: a few requests, made only while somebody looks."""
+"""What Flink measures of a running job, and what it remembers of its exceptions: a few requests, made only while somebody looks."""
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from clusters.engine import CheckpointFigures, Figures, TaskFigures
-from clusters.flink_answers import moment, understanding
+from clusters.engine import CheckpointFigures, Figures, PastException, TaskFigures
+from clusters.flink_answers import TRACE_LIMIT, moment, root_cause, understanding
 
 Get = Callable[[str], Any]
 
 # Each task costs a request; who has more of them looks at Flink itself.
 TASKS_MEASURED = 30
+# Flink keeps 16, unless it is told otherwise.
+EXCEPTIONS_TOLD = 20
 IN, OUT, BUSY, HELD_UP = (
     "numRecordsInPerSecond",
     "numRecordsOutPerSecond",
@@ -39,6 +41,33 @@ def figures_of(get: Get, job_id: str) -> Figures:
         counts = checkpoints["counts"]
         known = [_checkpoint(row) for row in checkpoints["history"]]
         return Figures(tasks, known, counts["completed"], counts["failed"], restarts)
+
+
+def exceptions_of(get: Get, job_id: str) -> list[PastException]:
+    data = get(f"/jobs/{job_id}/exceptions?maxExceptions={EXCEPTIONS_TOLD}")
+    with understanding(data):
+        return [_exception(row) for row in data["exceptionHistory"]["entries"][:EXCEPTIONS_TOLD]]
+
+
+def _exception(row: Mapping[str, Any]) -> PastException:
+    at = moment(row["timestamp"])
+    if at is None:
+        raise ValueError("an exception has its time")
+    trace = str(row["stacktrace"])
+    return PastException(
+        at=at,
+        name=str(row["exceptionName"]),
+        summary=root_cause(trace),
+        trace=trace[:TRACE_LIMIT],
+        task=str(row.get("taskName") or ""),
+        # Host and port have the name "location" before Flink 1.19.
+        place=" · ".join(filter(None, [row.get("taskManagerId"), row.get("endpoint") or row.get("location")])),
+        beside=_beside(row.get("concurrentExceptions") or []),
+    )
+
+
+def _beside(rows: Sequence[Mapping[str, Any]]) -> list[PastException]:
+    return [_exception(row) for row in rows[:EXCEPTIONS_TOLD]]
 
 
 def _task(get: Get, job_id: str, vertex: Mapping[str, Any], is_source: bool) -> TaskFigures:

@@ -124,6 +124,11 @@ def measure(run_id: int) -> None:
     operations.measure(run_id)
 
 
+@shared_task(name="jobs.see_exceptions")
+def see_exceptions(run_id: int) -> None:
+    operations.see_exceptions(run_id)
+
+
 @shared_task(name="jobs.find_orphans")
 def find_orphans() -> None:
     # The clock says whose turn it is, so nobody has to remember.

@@ -14,6 +14,7 @@ from jobs.views import (
     problems,
     records,
     recovery,
+    thrown,
     versions,
     why,
 )
@@ -37,6 +38,7 @@ of_a_job = [
     path("operations/", job.operations, name="operations"),
     path("monitoring/", monitoring.monitoring, name="monitoring"),
     path("monitoring/figures/", monitoring.figures, name="figures"),
+    path("exceptions/", thrown.exceptions, name="exceptions"),
     path("poll/", job.poll, name="poll-job"),
     path("results/", job.results, name="results"),
     path("why/", why.why, name="why"),

@@ -96,9 +96,10 @@ class FakeJob:
         self.state, self.tasks_up, self.heading = state, tasks_up, ""
         self.timestamps[state] = _now()
 
-    def add_exception(self, cause: str) -> None:
+    def add_exception(self, cause: str, **where: Any) -> None:
+        """Remember one more; `where`: taskName, endpoint and taskManagerId if a task threw it, and its concurrentExceptions."""
         entry = {"exceptionName": cause.split(":")[0], "stacktrace": cause, "timestamp": _now(), "failureLabels": {}}
-        entry |= {"taskName": None, "endpoint": None, "taskManagerId": None, "concurrentExceptions": []}
+        entry |= {"taskName": None, "endpoint": None, "taskManagerId": None, "concurrentExceptions": []} | where
         self.exceptions.insert(0, entry)
 
     def add_checkpoint(self, path: str, kind: str) -> None:

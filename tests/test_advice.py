@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusters.engine import Statement
-from clusters.flink import root_cause
+from clusters.flink_answers import root_cause
 from jobs import advice, known_errors
 from jobs.models import Problem
 from jobs.remedies import AT_ITS_LINE, BUTTONS

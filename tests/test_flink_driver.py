@@ -18,7 +18,8 @@ from clusters.engine import (
     Unanswered,
     Unreachable,
 )
-from clusters.flink import FlinkEngine, plain_path, root_cause
+from clusters.flink import FlinkEngine, plain_path
+from clusters.flink_answers import root_cause
 from tests.fake_flink import FakeFlink
 
 ID = "0123456789abcdef0123456789abcdef"

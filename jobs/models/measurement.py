@@ -23,5 +23,10 @@ class Measurement(models.Model):
     # The rest of clusters.engine.Figures.
     newest: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
 
+    # The same of what was thrown in it: when it was wanted, when Flink told of it, and what that was, newest first; null: never.
+    exceptions_asked_at = models.DateTimeField(null=True)
+    exceptions_seen_at = models.DateTimeField(null=True)
+    exceptions: models.JSONField[list[Any] | None, list[Any] | None] = models.JSONField(null=True)
+
     def __str__(self) -> str:
         return f"{self.run_id} {self.measured_at}"

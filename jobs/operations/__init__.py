@@ -34,7 +34,7 @@ from jobs.operations.folders import (
     rename_folder,
     rename_job,
 )
-from jobs.operations.measure import measure, want_figures
+from jobs.operations.measure import measure, see_exceptions, want_exceptions, want_figures
 from jobs.operations.orphans import find_all_orphans
 from jobs.operations.perform import perform
 from jobs.operations.recover import due_recoveries, recover, switch_recovery
@@ -82,11 +82,13 @@ __all__ = [
     "run",
     "run_from_snapshots",
     "save_draft",
+    "see_exceptions",
     "snapshot",
     "snapshot_of_pause",
     "stop",
     "submission_of",
     "switch_recovery",
+    "want_exceptions",
     "want_figures",
     "watch",
 ]

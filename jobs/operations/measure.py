@@ -1,5 +1,6 @@
-"""Measuring a running job while somebody looks at its figures: he asks, a worker measures, and his page finds it in the database."""
+"""Measuring a running job, and hearing of its exceptions, while somebody looks: he asks, a worker asks Flink, and his page finds it in the database."""
 
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -8,43 +9,70 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from clusters.engine import EngineError, Figures
+from clusters.engine import Engine, EngineError, Figures, PastException
+from jobs.advice import known_of
+from jobs.masking import mask
 from jobs.models import Measurement, Run
 from jobs.operations.record import alone, wake
+from jobs.secrets import secret_values
 
 # As often as Flink gathers its metrics, by default.
 MEASURED_EVERY = timedelta(seconds=10)
 THROUGHPUT_KEPT = timedelta(hours=1)
 CHECKPOINTS_KEPT = 60
+# Of each exception, and of those beside it, this many characters; its cause stands at the end of a trace.
+TRACE_KEPT, TRACE_BESIDE_KEPT, WORDS_KEPT, BESIDE_KEPT = 8_000, 3_000, 1_000, 5
 MEASURE_LOCK = 4  # namespace of the advisory lock
 
 
 def want_figures(run: Run) -> None:
     """Let a worker measure this run, unless somebody has wanted that a moment ago or its Flink does not answer."""
-    if run.ended_at or not run.submitted_at or run.endpoint.unreachable_since:
-        return
-    now = timezone.now()
-    Measurement.objects.get_or_create(run=run)
-    is_due = Q(asked_at=None) | Q(asked_at__lte=now - MEASURED_EVERY)
-    if Measurement.objects.filter(is_due, run=run).update(asked_at=now):
-        wake("jobs.measure", run.pk)
+    _want(run, Measurement.objects.filter(run=run).first(), "asked_at", "jobs.measure")
+
+
+def want_exceptions(run: Run, known: Measurement | None) -> None:
+    """Let a worker ask what was thrown in this run, under the same conditions; `known`: its row, if there is one."""
+    _want(run, known, "exceptions_asked_at", "jobs.see_exceptions")
 
 
 def measure(run_id: int) -> None:
     """Ask Flink for the figures of a run and keep them. Without an answer those that are there stay, with their time."""
-    run = Run.objects.select_related("endpoint").filter(pk=run_id, ended_at=None).first()
+    _ask(run_id, "asked_at", lambda engine, job_id: engine.figures(job_id), _keep)
+
+
+def see_exceptions(run_id: int) -> None:
+    """Ask Flink what was thrown in a run and keep it, in the same way."""
+    _ask(run_id, "exceptions_asked_at", lambda engine, job_id: engine.exceptions(job_id), _keep_exceptions)
+
+
+def _want(run: Run, known: Measurement | None, asked_at: str, task: str) -> None:
+    if run.ended_at or not run.submitted_at or run.endpoint.unreachable_since:
+        return
+    now = timezone.now()
+    lately = now - MEASURED_EVERY
+    if known is None:
+        Measurement.objects.bulk_create([Measurement(run=run)], ignore_conflicts=True)
+    elif (last := getattr(known, asked_at)) and last > lately:
+        return
+    is_due = Q(**{asked_at: None}) | Q(**{f"{asked_at}__lte": lately})
+    if Measurement.objects.filter(is_due, run=run).update(**{asked_at: now}):
+        wake(task, run.pk)
+
+
+def _ask(run_id: int, asked_at: str, ask: Callable[[Engine, str], Any], keep: Callable[[Run, Any], None]) -> None:
+    run = Run.objects.select_related("endpoint", "version__job").filter(pk=run_id, ended_at=None).first()
     if run is None:
         return
     # One at a time on an endpoint: a Flink that hangs holds up one thread of a worker, whoever looks.
     with alone(MEASURE_LOCK, run.endpoint_id) as mine:
         if not mine:
-            Measurement.objects.filter(run=run).update(asked_at=None)
+            Measurement.objects.filter(run=run).update(**{asked_at: None})
             return
         try:
-            figures = run.endpoint.engine().figures(run.flink_job_id)
+            told = ask(run.endpoint.engine(), run.flink_job_id)
         except EngineError:
             return
-    _keep(run, figures)
+    keep(run, told)
 
 
 @transaction.atomic
@@ -59,6 +87,34 @@ def _keep(run: Run, figures: Figures) -> None:
     kept.throughput.append([_milliseconds(now), figures.records_read])
     kept.checkpoints = _joined(kept.checkpoints, told)[-CHECKPOINTS_KEPT:]
     kept.save()
+
+
+def _keep_exceptions(run: Run, told: Collection[PastException]) -> None:
+    secrets = secret_values(run.version)
+    newest_first = sorted(told, key=lambda one: one.at, reverse=True)
+    kept = [_plain(one, secrets, TRACE_KEPT) for one in newest_first]
+    Measurement.objects.filter(run=run).update(exceptions=kept, exceptions_seen_at=timezone.now())
+
+
+def _plain(one: PastException, secrets: Collection[str], trace_kept: int) -> dict[str, Any]:
+    """Return an exception as it is kept: of bounded size, without secrets, and recognized while its trace is whole."""
+    summary, trace = mask(one.summary, secrets), mask(one.trace, secrets)
+    beside = [_plain(other, secrets, TRACE_BESIDE_KEPT) for other in one.beside[:BESIDE_KEPT]]
+    return {
+        "at": _milliseconds(one.at),
+        "name": mask(one.name, secrets)[:WORDS_KEPT],
+        "summary": summary[:WORDS_KEPT],
+        "trace": _without_its_middle(trace, trace_kept),
+        "task": mask(one.task, secrets)[:WORDS_KEPT],
+        "place": mask(one.place, secrets)[:WORDS_KEPT],
+        "known": known_of(summary + "\n" + trace),
+        "beside": beside,
+        "more": len(one.beside) - len(beside),
+    }
+
+
+def _without_its_middle(text: str, kept: int) -> str:
+    return text if len(text) <= kept else f"{text[: kept // 2]}\n…\n{text[-kept // 2 :]}"
 
 
 def _joined(known: list[dict[str, Any]], told: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from jobs.advice import explain
 from jobs.models import Job, Operation
 from jobs.preview import newest_results
 from jobs.tree import Branch, tree_of
+from jobs.views.thrown import exceptions_of
 from jobs.views.visit import Request, job_of
 from workspaces.models import May
 
@@ -28,7 +29,8 @@ AT_ONCE_FOR = timedelta(seconds=5)
 
 @require_GET
 def overview(request: Request, serial: str) -> HttpResponse:
-    return _tab(request, job_of(request, serial), "overview")
+    job = job_of(request, serial)
+    return render(request, "jobs/overview.html", overview_context(request, job) | exceptions_of(job))
 
 
 @require_GET
