@@ -19,6 +19,7 @@ from jobs.templatetags.figures import milliseconds, rate, share
 from tests.conftest import Console, make_job, measured
 from tests.fake_flink import FakeFlink
 from tests.until import until
+from workspaces import variables
 from workspaces.models import Workspace
 
 HTMX = {"HX-Request": "true"}
@@ -49,6 +50,15 @@ def test_who_looks_finds_what_was_measured(console: Console, running: Run, clien
     table = client.get(f"{address}?as=table").text
     assert '<svg class="chart"' not in table
     assert table.count("12.5/s") > 2
+
+
+def test_no_task_tells_a_secret_by_its_name(console: Console, running: Run, client: Client) -> None:
+    variables.create(console.user, console.job.workspace, "name", "Source: src", is_hidden=True)
+    measured(running)
+    client.force_login(console.user)
+    page = client.get(f"/jobs/{console.job.serial}/monitoring/").text
+    assert "******" in page
+    assert "Source: src" not in page
 
 
 def test_it_is_asked_for_once_in_a_while(running: Run) -> None:

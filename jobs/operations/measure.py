@@ -79,7 +79,9 @@ def _ask(run_id: int, asked_at: str, ask: Callable[[Engine, str], Any], keep: Ca
 def _keep(run: Run, figures: Figures) -> None:
     now = timezone.now()
     kept = Measurement.objects.select_for_update().get(run=run)
-    newest = asdict(figures)
+    newest, secrets = asdict(figures), secret_values(run.version)
+    # Flink can be told to name tasks by all that they do, conditions with their values included.
+    newest["tasks"] = [one | {"name": mask(one["name"], secrets)} for one in newest["tasks"]]
     told = [one | {"triggered_at": _milliseconds(one["triggered_at"])} for one in newest.pop("checkpoints")]
     long_ago = _milliseconds(now - THROUGHPUT_KEPT)
     kept.measured_at, kept.newest = now, newest
