@@ -11,6 +11,7 @@ from typing import Any
 
 import urllib3
 
+from clusters.bounded import BoundedHTTP
 from clusters.engine import (
     AlreadySubmitted,
     Capacity,
@@ -41,7 +42,7 @@ from clusters.flink_answers import (
     understanding,
 )
 from clusters.flink_figures import exceptions_of, figures_of
-from clusters.network import not_of_flink, words
+from clusters.network import not_of_flink, redirected, words
 
 RUNNER_CLASS = "console.SqlRunner"
 CONNECT_SECONDS = 3.0
@@ -71,7 +72,7 @@ class FlinkEngine:
     def __init__(self, url: str, runner_jar: Path, submissions_at_a_time: int = 8) -> None:
         self.url = url.rstrip("/")
         self.runner_jar = runner_jar
-        self._http = urllib3.PoolManager(maxsize=16, retries=False)
+        self._http = BoundedHTTP()
         self._jar_id = ""
         # With more at a time a JobManager compiles no faster, and each takes longer.
         self._submitting = BoundedSemaphore(submissions_at_a_time)
@@ -239,12 +240,14 @@ class FlinkEngine:
             del content["json"]
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
         try:
-            answer = self._http.request(method, self.url + path, timeout=timeout, **content)
+            answer, body = self._http.ask(method, self.url + path, timeout=timeout, **content)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             raise Unreachable(words(error), str(error)) from error
         except urllib3.exceptions.HTTPError as error:
             raise Unanswered(words(error), f"{type(error).__name__}: {error}") from error
-        return answer.status, answer.data
+        if place := answer.get_redirect_location():
+            raise Unanswered(redirected(answer.status, place))
+        return answer.status, body
 
 
 def _read(status: int, body: bytes) -> Any:

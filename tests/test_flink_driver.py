@@ -105,8 +105,9 @@ def test_it_says_in_words_that_the_answer_was_lost(engine: FlinkEngine, fake: Fa
 def test_no_answer_of_flink_is_unanswered(engine: FlinkEngine, fake: FakeFlink, damage: str) -> None:
     fake.fault(("*", r".*"), damage, times=None)
     for call in (engine.jobs, engine.capacity, lambda: engine.cancel(ID), lambda: engine.submit(submission())):
-        with pytest.raises(Unanswered):
+        with pytest.raises(Unanswered) as no:
             call()
+        assert "\0" not in no.value.summary  # which the database does not take
 
 
 @pytest.mark.parametrize("answer", ["{}", "[]", '"x"', '{"jobs": [{"jid": 1}]}', '{"jobs": 3}'])
