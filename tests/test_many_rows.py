@@ -1,18 +1,26 @@
 """Pages about something that has very many rows cost what they show, not what there is."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Model
+from django.db.models.signals import post_init
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from clusters.models import Cluster, FlinkEndpoint
 from jobs.admin import NEWEST_SHOWN
-from jobs.models import Job, Run, Snapshot, Version
+from jobs.models import Draft, Folder, Job, Run, Snapshot, Version
+from jobs.operations.plan import LINES
 from jobs.states import RunEnd
+from jobs.views.versions import OFFERED
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +48,71 @@ def most_rows(plan: dict[str, Any]) -> float:
     """Return how many rows the busiest step of a plan has brought."""
     below = [most_rows(one) for one in plan.get("Plans", [])]
     return max([plan["Actual Rows"] * plan["Actual Loops"], *below])
+
+
+@contextmanager
+def made_of(*models: type[Model]) -> Iterator[Counter[str]]:
+    """Count the rows of these models that are read."""
+    counted: Counter[str] = Counter()
+
+    def count(sender: type[Model], **kwargs: Any) -> None:
+        counted[sender.__name__] += 1
+
+    for model in models:
+        post_init.connect(count, model)
+    yield counted
+    for model in models:
+        post_init.disconnect(count, model)
+
+
+@pytest.mark.parametrize("act", ["publish", "stop", "move", "delete"])
+def test_the_dialog_of_a_batch_reads_of_its_jobs_what_it_shows(client: Client, job: Job, act: str) -> None:
+    same = {"workspace": job.workspace, "cluster": job.cluster, "endpoint": job.endpoint}
+    jobs = Job.objects.bulk_create(Job(name=f"job-{n}", **same) for n in range(LINES + 100))
+    version = job.versions.get()
+    versions = Version.objects.bulk_create(Version(job=one, number=1, note="x", sql=version.sql) for one in jobs)
+    runs = Run.objects.bulk_create(
+        Run(job=one.job, number=1, version=one, endpoint=job.endpoint, cu=1) for one in versions
+    )
+    taken = {"source": Snapshot.Source.MANUAL, "state": Snapshot.State.COMPLETED, "location": "s3://somewhere"}
+    Snapshot.objects.bulk_create(Snapshot(job=one.job, run=one, **taken) for one in runs)
+    for one in runs:
+        one.job.current_run = one
+    Job.objects.bulk_update(jobs, ["current_run"])
+    with made_of(Cluster, FlinkEndpoint, Draft, Version, Snapshot) as read:
+        page = client.get(f"/spaces/{job.workspace.serial}/batch/{act}/", {"all": "1"})
+    assert len(page.context["plan"].lines) == LINES + 101
+    assert read["Cluster"] + read["FlinkEndpoint"] < 10
+    assert read["Draft"] <= (act == "publish")
+    # A point brings the version of its run along.
+    assert read["Snapshot"] <= LINES
+    assert read["Version"] <= 2 * LINES
+
+
+def test_a_comparison_offers_the_newest_versions_and_the_two_compared(client: Client, job: Job) -> None:
+    url = f"/jobs/{job.serial}/versions/compare/"
+    make_runs(job, OFFERED + 10)
+    newest = job.last_version_number + OFFERED + 10
+    with made_of(Version) as read:
+        page = client.get(url, {"a": "2", "b": "5"})
+    assert read["Version"] < OFFERED + 10
+    offered = [one.number for one in page.context["choices"]]
+    assert offered == [*range(newest, newest - OFFERED, -1), 5, 2]
+    assert f"The newest {OFFERED} versions can be chosen here." in page.text
+    assert page.text.count('<option value="5" selected>') == page.text.count('<option value="2" selected>') == 1
+
+
+def test_a_dialog_fills_no_template_for_each_folder(client: Client, job: Job) -> None:
+    url = f"/jobs/{job.serial}/copy/"
+    client.get(url)  # some parts are kept from then on
+    few = len(client.get(url).templates)
+    Folder.objects.bulk_create(Folder(workspace=job.workspace, name=f"<folder {n}>") for n in range(50))
+    page = client.get(url)
+    assert len(page.templates) == few
+    assert page.text.count("&lt;folder ") == 50
+    one = Folder.objects.latest("pk")
+    Job.objects.filter(pk=job.pk).update(folder=one)
+    assert f'<option value="{one.serial}" selected>' in client.get(url).text
 
 
 def test_the_page_of_a_cluster_counts_jobs_and_runs_apart(client: Client, job: Job) -> None:

@@ -20,12 +20,16 @@ from jobs.variables import names_of, refuse_unknown
 from workspaces.models import Workspace
 from workspaces.refusal import Refusal
 
+# So many jobs are named in the dialog; of the rest it tells how many they are.
+LINES = 200
+
 
 @dataclass(slots=True, eq=False)
 class Line:
     """One job of the plan. `why_not`: it can't take the act now; `caution`: it may turn out so when its turn comes.
 
-    `point`: its best restore point; `has_lost_state`: it had some, and all are gone.
+    `version`: the newest, where the act takes one up. `point`: its best restore point, looked for where it is shown or
+    decides; `has_lost_state`: it had some, and all are gone.
     """
 
     job: Job
@@ -90,13 +94,9 @@ class Plan:
         return sum(bool(line.changes) for line in self.lines)
 
     @property
-    def without_snapshot(self) -> int:
-        return sum(line.point is None and not line.why_not for line in self.lines)
-
-    @property
-    def worst_first(self) -> list[Line]:
-        """The lines with those that need a look at the top."""
-        return sorted(self.lines, key=lambda line: (not line.why_not, not line.caution, not line.changes))
+    def shown(self) -> list[Line]:
+        """The lines that are named, those that need a look at the top."""
+        return sorted(self.lines, key=lambda line: (not line.why_not, not line.caution, not line.changes))[:LINES]
 
 
 def plan(
@@ -108,27 +108,50 @@ def plan(
     cluster: Cluster | None = None,
 ) -> Plan:
     """Tell what `action` would do with `jobs`. `order`: serials as ticked; `start`: of a run; `cluster`: of copies."""
-    found = jobs.select_related("cluster", "endpoint", "workspace", "current_run__version", "draft")
-    versions = Version.objects.order_by("job_id", "-number").distinct("job_id")
-    if action != Action.PUBLISH:  # only then is it told what is new in a draft
-        found = found.defer("draft__sql", "current_run__version__sql")
-        versions = versions.defer("sql")
     rank = {serial: position for position, serial in enumerate(order)}
-    rows = sorted(found, key=lambda job: rank.get(job.serial, len(rank)))
-    points = best_of(rows)
-    latest = {one.job_id: one for one in versions.filter(job__in=rows)}
-    made = Plan([_line(job, latest.get(job.pk), points, action) for job in rows])
+    rows = sorted(_read(jobs, action), key=lambda job: rank.get(job.serial, len(rank)))
+    made = Plan([Line(job, None, None, why_not=job.why_not(action)) for job in rows])
+    if action in (Action.RUN, Action.COPY):
+        _find_versions(made.lines, Version.objects.defer("sql", "properties"))
+    if action == Action.RUN and start == "latest":  # what there is decides who can be run
+        _find_points(made.lines)
     if action == Action.RUN:
         _plan_runs(made, workspace, start)
     for line in made.lines:
         if not line.why_not:
             _look_closer(line, action, cluster)
+    if action == Action.PUBLISH:  # of those named it is told whether there is anything new in the draft
+        _find_versions(made.shown, Version.objects.all())
+    if action not in (Action.COPY, Action.MOVE):
+        _find_points([line for line in made.shown if not line.point])
     return made
 
 
-def _line(job: Job, version: Version | None, points: dict[int, RestorePoint | None], action: Action) -> Line:
-    point = points.get(job.pk)
-    return Line(job, version, point, has_lost_state=job.pk in points and not point, why_not=job.why_not(action))
+def _read(jobs: QuerySet[Job], action: Action) -> QuerySet[Job]:
+    """Bring along what the act asks of thousands of jobs, and no more; what many of them share is read once."""
+    found = jobs.select_related("current_run").prefetch_related("cluster", "endpoint__cluster")
+    if action == Action.PUBLISH:
+        return found.select_related("draft")
+    if action == Action.COPY:
+        found = found.select_related("current_run__version", "draft")
+        return found.defer(
+            *(f"{one}__{text}" for one in ("draft", "current_run__version") for text in ("sql", "properties"))
+        )
+    return found
+
+
+def _find_versions(lines: Sequence[Line], versions: QuerySet[Version]) -> None:
+    newest = versions.filter(job__in=[line.job for line in lines]).order_by("job_id", "-number").distinct("job_id")
+    found = {one.job_id: one for one in newest}
+    for line in lines:
+        line.version = found.get(line.job.pk)
+
+
+def _find_points(lines: Sequence[Line]) -> None:
+    points = best_of([line.job for line in lines])
+    for line in lines:
+        line.point = points.get(line.job.pk)
+        line.has_lost_state = line.job.pk in points and not line.point
 
 
 def _look_closer(line: Line, action: Action, cluster: Cluster | None) -> None:

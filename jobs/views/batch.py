@@ -20,9 +20,6 @@ from jobs.views.listing import Wish
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import May, Workspace
 
-# So many jobs are named in the dialog; of the rest it tells how many they are.
-LINES = 200
-
 
 @require_http_methods(["GET", "POST"])
 def confirm(request: Request, serial: str, action: str) -> HttpResponse:
@@ -45,8 +42,8 @@ def confirm(request: Request, serial: str, action: str) -> HttpResponse:
         "action": action,
         "refusal": refusal,
         "plan": made,
-        "lines": made.worst_first[:LINES],
-        "more": max(0, len(made.lines) - LINES),
+        "lines": made.shown,
+        "more": len(made.lines) - len(made.shown),
         "go": form.go % {"count": made.possible},
     }
     return show_dialog(request, "jobs/_batch_confirm.html", context, invalid=is_sent)

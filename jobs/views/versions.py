@@ -23,6 +23,8 @@ from workspaces.answers import leave_to, sent
 
 # Among so many of the newest versions is looked whether one says what the draft says.
 KEPT_AMONG = 20
+# So many of the newest are offered for a comparison; the list of versions leads to the others.
+OFFERED = 200
 
 
 @require_GET
@@ -99,9 +101,12 @@ def delete(request: Request, serial: str, number: int) -> HttpResponse:
 def compare(request: Request, serial: str) -> HttpResponse:
     """Show versions a and b beside each other; what the address leaves open is the newest and the one before."""
     job = job_of(request, serial)
-    choices = list(job.versions.defer("sql").select_related("published_by"))
     left, right = _chosen(request, job, "a", 1), _chosen(request, job, "b", 0)
-    context: dict[str, object] = {"choices": choices, "left": left, "right": right}
+    choices = list(job.versions.only("job", "number", "note")[: OFFERED + 1])
+    more, choices = len(choices) > OFFERED, choices[:OFFERED]
+    older = {one for one in (left, right) if one and one not in choices}
+    choices += sorted(older, key=lambda one: -one.number)
+    context: dict[str, object] = {"choices": choices, "left": left, "right": right, "offered": OFFERED if more else 0}
     if left and right:
         context["lines"] = lines_beside(left, right)
         context["settings"] = settings_beside(left, right)
