@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +26,8 @@ DESCRIPTIONS = {
     FAILED: _("The job has failed"),
     SNAPSHOT_FAILED: _("A snapshot has failed"),
 }
+# So many runs, and failed snapshots, of one time are looked through, the newest; a narrower time has the others.
+MOST = 1000
 BROKEN = (RunEnd.FAILED, RunEnd.LOST)
 LATEST_SECOND = 253_402_300_799  # the end of the year 9999
 TIME = Whole(required=True, least=0, most=LATEST_SECOND, code=Code.INVALID_TIMES)
@@ -60,52 +62,56 @@ def describe_job_events(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]
     runs = job.runs.filter(Q(started_at__range=(since, until)) | Q(ended_at__range=(since, until)))
     if numbers := asked.get("RunningOrderIds"):
         runs = runs.filter(number__in=numbers)
-    kept = list(runs.select_related("problem", "version").defer("problem__trace", "version__sql"))
+    runs = runs.select_related("problem", "version").defer("problem__trace", "version__sql", "version__properties")
+    kept = list(runs.order_by("-number")[:MOST])
     events = [one for run in kept for one in _events_of(run)] + list(_failed_snapshots(job, since, until, numbers))
     wanted = asked.get("Types")
-    within = [one for one in events if since <= one[0] <= until and (not wanted or one[1]["Type"] in wanted)]
-    within.sort(key=lambda one: one[0], reverse=True)
+    within = [one for one in events if since <= one.at <= until and (not wanted or one.kind in wanted)]
+    within.sort(key=lambda one: one.at, reverse=True)
     offset = asked.get("Offset", 0)
     return {
-        "Events": [event for _at, event in within[offset : offset + asked.get("Limit", 20)]],
+        "Events": [_told(one) for one in within[offset : offset + asked.get("Limit", 20)]],
         "RunningOrderIds": [] if numbers else [run.number for run in kept],
         "TotalCount": len(within),
         "Versions": [run.version.number for run in kept],
     }
 
 
-Dated = tuple[datetime, dict[str, Any]]
+class Event(NamedTuple):
+    at: datetime
+    kind: str
+    run: Run
+    problem: Problem | None = None
 
 
-def _events_of(run: Run) -> Iterator[Dated]:
+def _events_of(run: Run) -> Iterator[Event]:
     if run.started_at:
-        yield _event(run.started_at, STARTED, run)
+        yield Event(run.started_at, STARTED, run)
     if run.ended_at and (run.started_at or run.end in BROKEN):
-        yield _event(run.ended_at, FAILED if run.end in BROKEN else STOPPED, run, run.problem)
+        yield Event(run.ended_at, FAILED if run.end in BROKEN else STOPPED, run, run.problem)
 
 
-def _failed_snapshots(job: Job, since: datetime, until: datetime, numbers: list[int] | None) -> Iterator[Dated]:
+def _failed_snapshots(job: Job, since: datetime, until: datetime, numbers: list[int] | None) -> Iterator[Event]:
     failed = job.snapshots.filter(state=Snapshot.State.FAILED, ended_at__range=(since, until))
     if numbers:
         failed = failed.filter(run__number__in=numbers)
-    for snapshot in failed.select_related("run", "problem").defer("problem__trace"):
+    for snapshot in failed.select_related("run", "problem").defer("problem__trace").order_by("-pk")[:MOST]:
         if snapshot.ended_at:
-            yield _event(snapshot.ended_at, SNAPSHOT_FAILED, snapshot.run, snapshot.problem)
+            yield Event(snapshot.ended_at, SNAPSHOT_FAILED, snapshot.run, snapshot.problem)
 
 
-def _event(at: datetime, kind: str, run: Run, problem: Problem | None = None) -> Dated:
-    told = explain(problem) if problem else None
-    event = {
-        "Type": kind,
-        "Description": str(DESCRIPTIONS[kind]),
-        "Timestamp": seconds(at),
-        "RunningOrderId": run.number,
+def _told(event: Event) -> dict[str, Any]:
+    told = explain(event.problem) if event.problem else None
+    return {
+        "Type": event.kind,
+        "Description": str(DESCRIPTIONS[event.kind]),
+        "Timestamp": seconds(event.at),
+        "RunningOrderId": event.run.number,
         "Message": told.summary if told else "",
         "SolutionLink": "",
         "CauseAnalysis": told.cause if told else "",
         "Solution": told.advice if told else "",
     }
-    return at, event
 
 
 def describe_job_submission_log(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:

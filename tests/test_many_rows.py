@@ -15,12 +15,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from api import history
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.admin import NEWEST_SHOWN
 from jobs.models import Draft, Folder, Job, Run, Snapshot, Version
 from jobs.operations.plan import LINES
 from jobs.states import RunEnd
 from jobs.views.versions import OFFERED
+from tests.program import Program
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +115,21 @@ def test_a_dialog_fills_no_template_for_each_folder(client: Client, job: Job) ->
     one = Folder.objects.latest("pk")
     Job.objects.filter(pk=job.pk).update(folder=one)
     assert f'<option value="{one.serial}" selected>' in client.get(url).text
+
+
+def test_the_api_looks_through_the_newest_runs_of_a_time(
+    alice: User, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST", 5)
+    make_runs(job, 20)
+    newest = job.runs.order_by("-number")[:5]
+    with made_of(Run) as read:
+        told = Program(alice).call(
+            "DescribeJobEvents", {"JobId": job.serial, "StartTimestamp": 0, "EndTimestamp": 9_999_999_999}
+        )
+    assert read["Run"] == 5
+    assert told["RunningOrderIds"] == [one.number for one in newest]
+    assert told["TotalCount"] == len(told["Events"]) == 10
 
 
 def test_the_page_of_a_cluster_counts_jobs_and_runs_apart(client: Client, job: Job) -> None:
