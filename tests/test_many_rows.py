@@ -23,6 +23,8 @@ from jobs.operations.plan import LINES
 from jobs.states import RunEnd
 from jobs.views.versions import OFFERED
 from tests.program import Program
+from workspaces.admin import MEMBERS_SHOWN
+from workspaces.models import Member
 
 pytestmark = pytest.mark.django_db
 
@@ -162,3 +164,34 @@ def test_the_admin_shows_the_newest_of_a_job_by_few_statements(client: Client, j
         numbers = [one.instance.pk for one in inline.formset.forms]
         newest = inline.formset.model.objects.filter(job=job).order_by("-pk")[:NEWEST_SHOWN]
         assert sorted(numbers) == sorted(one.pk for one in newest)
+
+
+def test_the_admin_leaves_many_members_to_their_own_page(client: Client, job: Job) -> None:
+    url, workspace = f"/admin/workspaces/workspace/{job.workspace_id}/change/", job.workspace
+    assert client.get(url).context["inline_admin_formsets"]
+    users = User.objects.bulk_create(User(username=f"user-{n}") for n in range(MEMBERS_SHOWN + 1))
+    Member.objects.bulk_create(Member(workspace=workspace, user=one) for one in users)
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get(url)
+    assert len(asked) < 20
+    assert not page.context["inline_admin_formsets"]
+    assert f'href="/spaces/{workspace.serial}/members/"' in page.text
+    assert client.post(url, {"name": "Renamed", "description": ""}).status_code == 302
+    workspace.refresh_from_db()
+    assert (workspace.name, workspace.members.count()) == ("Renamed", MEMBERS_SHOWN + 2)
+
+
+def test_the_admin_finds_operations_by_what_has_an_index(client: Client, job: Job) -> None:
+    one = job.operations.latest("pk")
+    for term, found in (
+        (one.serial, 1),
+        (job.serial, job.operations.count()),
+        ("RDER", job.operations.count()),
+        ("x", 0),
+    ):
+        with CaptureQueriesContext(connection) as asked:
+            page = client.get("/admin/jobs/operation/", {"q": term})
+        assert page.context["cl"].result_count == found
+        of_operations = [told["sql"] for told in asked.captured_queries if 'FROM "jobs_operation"' in told["sql"]]
+        assert of_operations
+        assert not [sql for sql in of_operations if "LIKE" in sql]

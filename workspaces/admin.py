@@ -9,6 +9,9 @@ from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from workspaces import acts
 from workspaces.models import Event, Member, Workspace
@@ -55,6 +58,10 @@ class RecordedUserAdmin(UserAdmin):
         return answer
 
 
+# With more members they are seen to on the console's own page, which shows a part of them at a time.
+MEMBERS_SHOWN = 50
+
+
 class MemberForm(forms.ModelForm):
     """A member may get another role, not become somebody else."""
 
@@ -69,13 +76,24 @@ class MemberInline(admin.TabularInline):
     extra = 0
     autocomplete_fields = ["user"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
+        return super().get_queryset(request).select_related("user")
+
 
 @admin.register(Workspace)
 class WorkspaceAdmin(admin.ModelAdmin):
     list_display = ["name", "serial", "description", "created_at"]
     search_fields = ["name", "serial"]
-    readonly_fields = ["serial", "created_at"]
-    inlines = [MemberInline]
+    readonly_fields = ["serial", "created_at", "all_members"]
+
+    def get_inlines(self, request: HttpRequest, obj: Workspace | None) -> Any:
+        return [] if obj and obj.members.count() > MEMBERS_SHOWN else [MemberInline]
+
+    @admin.display(description=_("members"))
+    def all_members(self, obj: Workspace) -> str:
+        if not obj.pk:
+            return ""
+        return format_html('<a href="{}">{}</a>', reverse("members", args=[obj.serial]), obj.members.count())
 
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         """Leave deletion to the console, which says what stands against it."""
