@@ -26,9 +26,19 @@ NAMES = (
     "footprint",
 )
 
+
+def sizes(text: str) -> list[int]:
+    numbers = text.split(",")
+    if not all(one.isascii() and one.isdigit() and int(one) for one in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers like 100,10000")
+    return [int(one) for one in numbers]
+
+
 parser = argparse.ArgumentParser(prog="./oceanus bench", description="Measure the console beside something plain.")
 parser.add_argument("names", nargs="*", metavar="name", help="which: " + ", ".join(NAMES) + " (default: all)")
-parser.add_argument("--sizes", default="100,10000,100000", help="how many jobs lists have (default: 100,10000,100000)")
+parser.add_argument(
+    "--sizes", type=sizes, default="100,10000,100000", help="how many jobs lists have (default: 100,10000,100000)"
+)
 parser.add_argument("--count", type=int, default=1000, help="how many jobs a batch has (default: 1000)")
 parser.add_argument("--turns", type=int, default=15, help="how often each is measured (default: 15)")
 parser.add_argument("--seconds", type=float, default=3.0, help="how long many people poll at once (default: 3)")
@@ -47,7 +57,7 @@ parser.add_argument("--json", type=Path, metavar="FILE", help="write the results
 def main(options: argparse.Namespace, names: list[str]) -> None:
     page = suite.measure_all(
         names,
-        [int(size) for size in options.sizes.split(",")],
+        options.sizes,
         options.count,
         options.turns,
         options.seconds,

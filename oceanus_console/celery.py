@@ -8,15 +8,13 @@ from typing import Any
 from celery import Celery
 from celery.beat import Scheduler
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 from oceanus_console.heartbeat import record_heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
 # The embedded console may run as root (in a container, say), and its broker is reached over a private socket.
 warnings.filterwarnings("ignore", category=SecurityWarning)
-# Said at each loss of the broker: tasks then go on. That is what we want: they are short, and may be done twice.
-warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 app = Celery("oceanus_console")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -28,6 +26,15 @@ HEARTBEAT_SECONDS = 2.0
 @setup_logging.connect
 def leave_logging(**_told: Any) -> None:
     """Let logging be as settings.py says; Celery by itself would put the level of its command line over OCEANUS_LOG_LEVEL."""
+
+
+@worker_ready.connect
+def go_on_without_a_word(**_told: Any) -> None:
+    """Leave out what Celery, having asked for all its warnings, says at each loss of the broker: that tasks go on.
+
+    That is what we want: they are short, and may be done twice.
+    """
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 
 
 class BeatingScheduler(Scheduler):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 
 from benchmarks.measure import WARM_UP, Result, by_turns
@@ -57,3 +58,10 @@ def test_a_budget_is_kept_or_missed() -> None:
     assert not Result("list", "first page", 0.6, 0.5).is_kept
     assert Result("poll", "people", 400, 300, at_least=True).is_kept
     assert Result("list", "middle page", 3).is_kept is None
+
+
+@pytest.mark.parametrize("sizes", ["abc", "10,,20", "0", "-5", ""])
+def test_wrong_sizes_are_told_in_a_sentence(sizes: str) -> None:
+    asked = subprocess.run([sys.executable, "-m", "benchmarks", "--sizes", sizes], capture_output=True, text=True)
+    assert asked.returncode == 2
+    assert asked.stderr.endswith(f"argument --sizes: {sizes!r} is not a list of numbers like 100,10000\n")

@@ -43,3 +43,15 @@ def test_celery_leaves_the_level_of_the_log(level: str) -> None:
     )
     result = run("-c", code, OCEANUS_LOG_LEVEL=level)
     assert result.stdout.split() == [level], result.stderr
+
+
+def test_a_worker_loses_its_broker_without_advice_for_programmers() -> None:
+    code = (
+        "import logging, warnings\nfrom celery.exceptions import CPendingDeprecationWarning\n"
+        "from celery.signals import worker_ready\nfrom oceanus_console.celery import app\n"
+        "logging.basicConfig()\napp.log.setup('WARNING')\nworker_ready.send(sender=None)\n"
+        "warnings.warn('what will be otherwise', CPendingDeprecationWarning)\nwarnings.warn('anything else')"
+    )
+    told = run("-c", code).stderr
+    assert "anything else" in told
+    assert "what will be otherwise" not in told
