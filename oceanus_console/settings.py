@@ -4,10 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.utils.translation import gettext_lazy as _
 
-env = environ.Env()
+from oceanus_console.environment import Environment
+
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # All data of this installation: database, broker, Flink's state, logs, credentials.
@@ -125,7 +126,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
-TIME_ZONE = env.str("OCEANUS_TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("OCEANUS_TIME_ZONE", default="UTC")
 USE_TZ = True
 
 STATIC_URL = "static/"
