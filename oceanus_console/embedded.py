@@ -158,6 +158,10 @@ class Postgres:
             raise RuntimeError(f"{command[0]} failed: {(result.stdout + result.stderr).strip()[-1000:]}")
 
     def is_ready(self) -> bool:
+        # Whoever asks the server while it starts is an error to it, worth a line in the log; so its own file is read first.
+        told = self.data / "postmaster.pid"
+        if not told.exists() or told.read_text().split()[-1:] != ["ready"]:
+            return False
         binary = self.binaries() / "pg_isready"
         asked = subprocess.run([binary, "-q", "-h", self.sockets, "-d", "console", "-U", "console", "-t", "3"])
         return asked.returncode == 0

@@ -148,3 +148,15 @@ def test_a_home_has_one_owner_and_keeps_its_secrets(base: Path) -> None:
         {"username": "developer", "password": ANY, "role": "developer"},
     ]
     assert users[0]["password"] != users[1]["password"]
+
+
+def test_the_database_is_not_asked_before_it_says_that_it_is_ready(base: Path) -> None:
+    postgres = Postgres(a_home(base / "home"), durable=False)
+    with run(postgres.child()):
+        assert postgres.is_ready()
+        told = postgres.data / "postmaster.pid"
+        said = told.read_text()
+        told.write_text(said.replace("ready", "starting"))
+        assert not postgres.is_ready()
+        told.write_text(said)
+        assert postgres.is_ready()
