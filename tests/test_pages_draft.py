@@ -1,6 +1,7 @@
 """The editor: save, check, the second save, forbidden keys, and what a viewer gets."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -114,6 +115,18 @@ def test_the_second_save_overwrites_nothing(client: Client, alice: User, bob: Us
     assert "bob" in answer.text
     client.post(url, filled(sql="-- of alice", over=2))
     assert Draft.objects.get().sql == "-- of alice"
+
+
+def test_ones_own_save_in_another_tab_is_told_as_such(client: Client, alice: User, job: Job, url: str) -> None:
+    client.force_login(alice)
+    client.post(url, filled(sql="-- in one tab"))
+    answer = client.post(url, filled(sql="-- in the other"), headers=HTMX)
+    assert answer.status_code == 409
+    assert "You saved this draft elsewhere in between" in answer.text
+    assert "in another tab or window" in answer.text
+    assert not re.search("[Ss]omebody|[Tt]heirs", answer.text)
+    chinese = client.post(url, filled(sql="-- in the other"), headers=HTMX | {"Accept-Language": "zh-hans"}).text
+    assert "未被覆盖。您编辑的内容" in chinese
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,15 @@ from workspaces.variables import hidden_values
 
 
 class Conflict(Refusal):
-    """Somebody saved the draft in between; `draft` is what he saved."""
+    """Somebody saved the draft in between; `draft` is what he saved, `is_own` tells that it was the same user elsewhere."""
 
-    def __init__(self, draft: Draft) -> None:
+    def __init__(self, draft: Draft, user: Visitor) -> None:
+        self.draft, self.is_own = draft, draft.saved_by_id == user.pk
         super().__init__(
-            _("Somebody else saved this draft in the meantime. Nothing of yours or theirs was overwritten.")
+            _("You saved this draft elsewhere in the meantime, in another tab or window. Nothing was overwritten.")
+            if self.is_own
+            else _("Somebody else saved this draft in the meantime. Nothing of yours or theirs was overwritten.")
         )
-        self.draft = draft
 
 
 def create_job(
@@ -90,7 +92,7 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any], *
     draft = Draft.objects.select_related("saved_by").filter(job=job).first()
     # Where there is none yet, nothing can be overwritten.
     if draft and draft.revision != revision:
-        raise Conflict(draft)
+        raise Conflict(draft, user)
     if draft and all(getattr(draft, name) == value for name, value in values.items()):
         return draft
     draft = draft or Draft(job=job, revision=0)

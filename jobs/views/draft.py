@@ -88,6 +88,7 @@ def _show_conflict(request: Request, job: Job, form: DraftForm, conflict: operat
     context = {
         "refusal": conflict.message,
         "theirs": theirs,
+        "is_own": conflict.is_own,
         "lines": lines_beside(theirs, mine),
         "settings": [row for row in settings_beside(theirs, mine) if row[1] != row[2]],
     }
