@@ -27,9 +27,7 @@ REVOKED_SHOWN = 10
 
 @require_GET
 def access_keys(request: Request) -> HttpResponse:
-    own = AccessKey.objects.filter(user=request.user).values("serial")
-    told = Event.objects.filter(about__in=own)
-    return render(request, "api/keys.html", _listed(request) | events_shown(request, told))
+    return render(request, "api/keys.html", _listed(request))
 
 
 @never_cache
@@ -68,7 +66,7 @@ def api_clients(request: Request) -> HttpResponse:
 
 
 def _listed(request: Request) -> dict[str, Any]:
-    """Return what the list needs: the keys that are good, and the last of those that aren't."""
+    """Return what the list needs, the keys that are good and the last of those that aren't, and the record below it."""
     own = AccessKey.objects.filter(user=request.user)
     live = list(own.live())
     return {
@@ -77,4 +75,5 @@ def _listed(request: Request) -> dict[str, Any]:
         "revoked": own.exclude(revoked_at=None).order_by("-revoked_at")[:REVOKED_SHOWN],
         "may_make": len(live) < keys.MOST_KEYS,
         "most": keys.MOST_KEYS,
+        **events_shown(request, Event.objects.filter(about__in=own.values("serial"))),
     }

@@ -74,6 +74,9 @@ def test_a_new_key_shows_its_secret_once(client: Client, alice: User) -> None:
     assert "no-store" in answer.headers["Cache-Control"]
     # The list under the dialog is brought up to date with it.
     assert 'id="keys"' in answer.text.partition("hx-swap-oob")[0][-200:]
+    assert re.search(
+        rf'id="record"[^>]* hx-swap-oob="true".*The access key {key.secret_id} was made', answer.text, re.DOTALL
+    )
     shown = client.get("/access-keys/").text
     assert key.secret_id in shown
     assert secret not in shown
