@@ -69,7 +69,7 @@ def _copy(caller: Caller, job: Job, cluster: Cluster, item: dict[str, Any], aske
     if asked.get("TargetWorkspaceId") not in (None, "", job.workspace.serial):
         raise ApiError(Code.UNSUPPORTED_OPERATION, _("A copy stays in the workspace of its source."))
     wanted = item.get("TargetName")
-    name = job_name(wanted, job.workspace) if wanted else operations.name_of_copy(job, timezone.now())
+    name = job_name(wanted, job.workspace) if wanted else operations.name_of_copy(job, timezone.localtime())
     # Without a folder named, the copy lies beside its source.
     folder = folder_of(job.workspace, item["TargetFolderId"]) if item.get("TargetFolderId") else job.folder
     return operations.copy(caller.user, job, cluster, name, folder)[0]

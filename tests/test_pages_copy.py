@@ -1,6 +1,8 @@
 """Copying one job from its page: what is offered, what is told before and after, and who may."""
 
 import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -75,6 +77,22 @@ def test_it_copies_and_tells_what_was_changed(
     assert (made.cluster, made.folder) == (older, folder)
     assert f'href="/jobs/{made.serial}/">smaller</a>' in body
     assert "TaskManager spec 0.5 CU becomes 1 CU" in body
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [("Asia/Shanghai", "Asia/Shanghai"), ("Pacific/Honolulu", "Pacific/Honolulu"), ("Mars/Phobos", "UTC"), ("../../etc/passwd", "UTC"),
+     ("/etc", "UTC"), ("Asia", "UTC"), ("", "UTC"), ("a" * 3000, "UTC")],
+)  # fmt: skip
+def test_the_name_it_suggests_tells_the_time_where_the_user_is(
+    client: Client, alice: User, job: Job, told: str, meant: str
+) -> None:
+    client.force_login(alice)
+    client.cookies["zone"] = told
+    page = client.get(f"/jobs/{job.serial}/copy/").text
+    (named,) = re.findall(r'name="name" value="orders_([\d_-]+)"', page)
+    at = datetime.strptime(named, "%Y-%m-%d_%H_%M_%S").replace(tzinfo=ZoneInfo(meant))
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=5)
 
 
 def test_without_javascript_it_leads_to_the_copy(client: Client, alice: User, job: Job, cluster: Cluster) -> None:

@@ -1,9 +1,13 @@
 """What every view begins with: the typed request, and things fetched through the user."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django_htmx.middleware import HtmxDetails
 
 from workspaces.models import May, Workspace, is_super_admin
@@ -22,6 +26,14 @@ def page_under(request: Request) -> str:
         return (request.htmx.current_url_abs_path if request.htmx else "") or ""
     except ValueError:  # the header is no address at all
         return ""
+
+
+def time_at(request: HttpRequest) -> datetime:
+    """Return what time it is where the user is, as his browser tells the zone in a cookie; else what it is here."""
+    try:
+        return timezone.localtime(timezone=ZoneInfo(request.COOKIES.get("zone", "")))
+    except (KeyError, ValueError, OSError):  # no zone that is known here
+        return timezone.localtime()
 
 
 def workspace_of(request: Request, serial: str) -> Workspace:

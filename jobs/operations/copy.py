@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clusters.cu import cu_text
@@ -88,7 +87,7 @@ def _published_definitions(jobs: Collection[Job]) -> dict[int, Version]:
 
 
 def name_of_copy(source: Job, at: datetime) -> str:
-    """Return the product's name for a copy: the source's with `_YYYY-MM-DD_HH_MM_SS`, short enough, not taken yet."""
+    """Return the product's name for a copy: the source's with `_YYYY-MM-DD_HH_MM_SS` in the zone of `at`, short enough, not taken yet."""
     return _Names(source.workspace_id, at).give(source)
 
 
@@ -96,7 +95,7 @@ class _Names:
     """The names for copies made at one time, read from the workspace once; a name that was given is taken."""
 
     def __init__(self, workspace_id: int, at: datetime) -> None:
-        self._suffix = timezone.localtime(at).strftime("_%Y-%m-%d_%H_%M_%S")
+        self._suffix = at.strftime("_%Y-%m-%d_%H_%M_%S")
         names = Job.objects.filter(workspace=workspace_id, deleted_at=None, name__contains=self._suffix)
         self._taken = set(names.values_list("name", flat=True))
 

@@ -92,7 +92,7 @@ def _copy(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, O
     cluster = Cluster.objects.filter(serial=batch.params["cluster"]).first()
     if cluster is None:
         raise Refusal(_("The target cluster does not exist any more."))
-    return copy_many(batch.requested_by, batch.workspace, jobs, cluster, batch.created_at)
+    return copy_many(batch.requested_by, batch.workspace, jobs, cluster, timezone.localtime(batch.created_at))
 
 
 def look_at_starts(batch: Batch, items: Collection[int]) -> Starts:

@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -18,6 +17,7 @@ from jobs.models import Draft, Job
 from jobs.views.answers import show_dialog
 from jobs.views.visit import Request, operable_job_of, page_under
 from workspaces.answers import leave_to, sent
+from workspaces.visit import time_at
 
 asks_and_does = require_http_methods(["GET", "POST"])
 
@@ -29,7 +29,7 @@ def copy(request: Request, serial: str) -> HttpResponse:
     initial = {
         "folder": job.folder.serial if job.folder else "",
         "cluster": job.cluster.serial,
-        "name": operations.name_of_copy(job, timezone.now()),
+        "name": operations.name_of_copy(job, time_at(request)),
     }
     form = CopyForm(sent(request), job=job, initial=initial | request.GET.dict())
 

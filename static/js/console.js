@@ -145,6 +145,8 @@ function plain(element) {
 // --- Times in the user's zone, and running clocks ---
 const day = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+// The name that is suggested for a copy tells the user's time, too.
+document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax`;
 function tick(root) {
   const two = (number) => String(number).padStart(2, "0");
   for (const one of root.querySelectorAll("[data-since]")) {
