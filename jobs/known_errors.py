@@ -151,6 +151,14 @@ OWN = {
         ),
         acts=("run-again", "set-parallelism"),
     ),
+    "no-taskmanager": Advice(
+        N_("The cluster has no TaskManager"),
+        N_("Flink answers, but not one TaskManager has reported to it. So it has no slots at all, and no job can run."),
+        N_(
+            "Have a TaskManager of the cluster started; if there was one, its log says why it ended. Then run the job again."
+        ),
+        acts=("run-again", "see-cluster"),
+    ),
     "end-too-slow": Advice(
         N_("The job did not end in time"),
         N_("Flink accepted the request, but the job still runs."),
@@ -179,6 +187,13 @@ OWN = {
     ),
 }
 
+NOT_ENOUGH_SLOTS = Advice(
+    N_("Not enough slots"),
+    N_("Flink found no free slots for the job's tasks."),
+    N_("Stop jobs that are not needed, lower the parallelism, or enlarge the cluster."),
+    r"NoResourceAvailableException|Could not acquire the minimum required resources|ResourceInsufficient\.CU",
+    acts=("run-again", "set-parallelism", "see-cluster"),
+)
 # The specific stands before the general.
 FLINK = [
     Advice(
@@ -941,13 +956,7 @@ FLINK = [
         r"Not all required tasks are currently running",
         acts=("snapshot-again", "stop-without-snapshot"),
     ),
-    Advice(
-        N_("Not enough slots"),
-        N_("Flink found no free slots for the job's tasks."),
-        N_("Stop jobs that are not needed, lower the parallelism, or enlarge the cluster."),
-        r"NoResourceAvailableException|Could not acquire the minimum required resources|ResourceInsufficient\.CU",
-        acts=("run-again", "set-parallelism", "see-cluster"),
-    ),
+    NOT_ENOUGH_SLOTS,
     Advice(
         N_("A file or directory is missing"),
         N_("A source reads from a path that does not exist, or that Flink may not read."),
@@ -971,8 +980,10 @@ FLINK = [
     ),
     Advice(
         N_("A TaskManager was lost"),
-        N_("A TaskManager stopped answering while it ran tasks of this job."),
-        N_("Look at its log; exit code 137 means that it was killed for memory."),
+        N_("A TaskManager ended or stopped answering while it ran tasks of this job. Often its memory was full."),
+        N_(
+            "Its log and its output say why: OutOfMemoryError, or exit code 137 when it was killed for memory. Then keep less state (a window, or table.exec.state.ttl), or choose a larger spec or a higher parallelism."
+        ),
         r"TaskManager with id .* is no longer reachable|remote task manager|[Hh]eartbeat of TaskManager",
         acts=("run-from-newest", "see-cluster"),
     ),

@@ -67,6 +67,10 @@ class Machine:
             self._supervisor.tick()
         self._supervisor.stop()
 
+    def pid(self, name: str) -> int:
+        """Return the id of a process; 0 while there is none."""
+        return self._supervisor.processes[name].pid
+
     def kill(self, name: str, hold: bool = False) -> None:
         """Kill a process with SIGKILL; it is started again at once, or after `release`."""
         if hold:
@@ -145,9 +149,16 @@ def start(alice: User, workspace: Workspace, tmp_path: Path, settings: Any) -> I
         yield start
 
 
-def publish(user: User, workspace: Workspace, endpoint: FlinkEndpoint, name: str, sql: str) -> Job:
+def publish(
+    user: User,
+    workspace: Workspace,
+    endpoint: FlinkEndpoint,
+    name: str,
+    sql: str,
+    properties: dict[str, str] = FOR_EVER,
+) -> Job:
     job = operations.create_job(user, workspace, name, endpoint.cluster, endpoint)
-    operations.save_draft(user, job, 0, {"sql": sql, "checkpoint_interval_seconds": 1, "properties": FOR_EVER})
+    operations.save_draft(user, job, 0, {"sql": sql, "checkpoint_interval_seconds": 1, "properties": properties})
     operations.publish(user, job, "first")
     return Job.objects.get(pk=job.pk)
 
