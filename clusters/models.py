@@ -230,5 +230,10 @@ class FlinkEndpoint(models.Model):
         return Reach.ANSWERS if self.seen_at else Reach.UNKNOWN
 
     @property
+    def has_no_slots(self) -> bool:
+        """Tell whether it answers without a TaskManager, so that nothing can run on it."""
+        return self.reach != Reach.UNREACHABLE and self.capacity_seen_at is not None and not self.slots_total
+
+    @property
     def browser_url(self) -> str:
         return self.dashboard_url or self.rest_url

@@ -1,6 +1,8 @@
 """Batches in the browser's eyes: ticks, the dialog that tells what would happen, the click, and the page that follows it."""
 
+import re
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -85,6 +87,30 @@ def test_run_tells_what_is_needed_and_what_is_free(
     assert "CU: <b>6</b> needed, <b>5</b> free" in answer.text
     assert "slots: <b>3</b> needed, <b>2</b> free" in answer.text
     assert answer.text.count("Not enough CU will be left") == 1
+
+
+def test_the_slots_are_told_with_their_age_when_it_is_worth_telling(
+    client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, base: str
+) -> None:
+    client.force_login(alice)
+    for seconds, is_told in ((1, False), (28, True)):
+        FlinkEndpoint.objects.update(slots_total=4, capacity_seen_at=timezone.now() - timedelta(seconds=seconds))
+        plan = client.get(base + "run/", {"job": job.serial}).text
+        assert bool(re.search(r"slots: .*>seen \d+ s ago<", plan)) == is_told
+
+
+def test_runs_tell_that_their_cluster_has_no_taskmanager(
+    client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, base: str
+) -> None:
+    client.force_login(alice)
+    for slots, seen_at in ((0, timezone.now()), (0, None), (4, timezone.now())):
+        FlinkEndpoint.objects.update(slots_total=slots, slots_free=0, capacity_seen_at=seen_at)
+        is_known_to_have_none = seen_at is not None and not slots
+        plan = client.get(base + "run/", {"job": job.serial}).text
+        assert ("has no TaskManager at the moment" in plan) == is_known_to_have_none
+        assert ("wait for one until their deadline" in plan) != is_known_to_have_none
+        dialog = client.get(f"/jobs/{job.serial}/run/").text
+        assert ("The cluster has no TaskManager at the moment" in dialog) == is_known_to_have_none
 
 
 def test_runs_tell_that_their_cluster_is_out_of_reach(

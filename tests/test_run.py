@@ -1,13 +1,16 @@
 """Run: from the click to RUNNING, and what happens when it goes wrong."""
 
 import pytest
+from django.utils import timezone
 
 from jobs import operations
-from jobs.models import Job
+from jobs.advice import explain
+from jobs.models import Job, Operation
 from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
 
 pytestmark = pytest.mark.django_db
+NO_SLOTS = "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum required resources."
 
 
 def test_it_runs(console: Console, fake: FakeFlink) -> None:
@@ -103,6 +106,45 @@ def test_it_waits_for_slots_and_then_runs(console: Console, fake: FakeFlink) -> 
     fake.slots_total, fake.taskmanagers = 4, 1
     console.settle()
     assert console.job.status == "running"
+
+
+def test_a_start_that_waits_in_vain_for_slots_tells_whether_there_are_any(console: Console, fake: FakeFlink) -> None:
+    def told(slots: int, taskmanagers: int) -> str:
+        fake.slots_total, fake.taskmanagers = slots, taskmanagers
+        console.click_run()
+        console.settle(3)
+        Operation.objects.filter(ended_at=None).update(deadline_at=timezone.now())
+        console.settle()
+        assert (console.job.status, console.last.outcome) == ("stopped", "failed")
+        return console.job.problem.code
+
+    assert told(0, 0) == "no-taskmanager"
+    assert explain(console.job.problem).title == "The cluster has no TaskManager"
+    others = Console(
+        make_job(console.user, console.job.workspace, console.endpoint, "other"), console.user, console.endpoint
+    )
+    fake.slots_total, fake.taskmanagers = 1, 1
+    others.click_run()
+    others.settle()
+    assert told(1, 1) == "no-free-slots"
+
+
+def test_a_start_that_flink_refuses_for_want_of_slots_tells_whether_there_are_any(
+    console: Console, fake: FakeFlink
+) -> None:
+    def told(taskmanagers: int) -> str:
+        fake.taskmanagers = 1
+        fake.hold_starts("CREATED")
+        console.click_run()
+        console.settle(2)
+        fake.taskmanagers = taskmanagers  # they ended right after the console had asked
+        fake.fail_job(console.run.flink_job_id, NO_SLOTS)
+        console.settle()
+        assert "NoResourceAvailableException" in console.job.problem.summary
+        return explain(console.job.problem).title
+
+    assert told(0) == "The cluster has no TaskManager"
+    assert told(1) == "Not enough slots"
 
 
 def test_it_refuses_what_never_fits(alice, workspace, endpoint, fake: FakeFlink) -> None:

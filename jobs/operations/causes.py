@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from clusters.engine import Engine, EngineError, Failure, NotFound
+from jobs.advice import recognize
+from jobs.known_errors import NOT_ENOUGH_SLOTS
 from jobs.masking import secrets_in
 from jobs.models import Problem, Run
 from jobs.operations.at_once import AT_A_TIME, while_answered
@@ -18,6 +20,7 @@ class Causes:
         self._engine = engine
         self._told: dict[str, Failure | EngineError] = {}
         self._hidden: dict[int, set[str]] = {}
+        self._slots: int | None = None
 
     def ask(self, job_ids: Sequence[str]) -> None:
         """Ask Flink for the causes of these failures; what goes wrong with one is raised when that one is to be told."""
@@ -33,7 +36,15 @@ class Causes:
             return problem("failed-without-cause")
         if not failure.summary:
             return problem("failed-without-cause")
-        return problem_without(self._secrets(run), "flink", failure.summary, failure.trace)
+        is_without_slots = recognize(f"{failure.summary}\n{failure.trace}") is NOT_ENOUGH_SLOTS and not self.has_slots()
+        code = "no-taskmanager" if is_without_slots else "flink"
+        return problem_without(self._secrets(run), code, failure.summary, failure.trace)
+
+    def has_slots(self) -> bool:
+        """Tell whether Flink has any slots, free or not: without a TaskManager it has none. Raise EngineError."""
+        if self._slots is None:
+            self._slots = self._engine.capacity().slots_total
+        return self._slots > 0
 
     def _secrets(self, run: Run) -> set[str]:
         """Return what Flink's words about a run must not tell; those of a workspace are read once for all of its runs."""

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clusters.capacity import KNOWN_FOR_IF_JOBS_ENDED
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import advice
 from jobs.models import Job, Run, Version
@@ -61,6 +64,12 @@ class Room:
         return self.cu_needed > self.cu_free
 
     @property
+    def slots_seen_at(self) -> datetime | None:
+        """When Flink told its slots, if that is so long ago that it should be said."""
+        seen = self.endpoint.capacity_seen_at
+        return seen if seen and timezone.now() - seen > KNOWN_FOR_IF_JOBS_ENDED else None
+
+    @property
     def is_short_of_slots(self) -> bool:
         return not self.endpoint.unreachable_since and self.slots_needed > self.endpoint.slots_free
 
@@ -88,6 +97,11 @@ class Plan:
     @property
     def is_short_of_slots(self) -> bool:
         return any(room.is_short_of_slots for room in self.rooms)
+
+    @property
+    def without_slots(self) -> list[FlinkEndpoint]:
+        """The Flinks on which nothing can run, as they have no TaskManager."""
+        return [room.endpoint for room in self.rooms if room.slots_needed and room.endpoint.has_no_slots]
 
     @property
     def changed(self) -> int:

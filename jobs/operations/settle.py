@@ -66,7 +66,7 @@ def _is_hopeless(operation: Operation, engine: Engine, run: Run, sight: JobSight
 def _withdraw_late(operation: Operation, causes: Causes, run: Run) -> None:
     why = operation.job.problem or causes.of(run)
     if not why.summary:
-        why = problem("start-too-slow")
+        why = problem("start-too-slow") if causes.has_slots() else problem("no-taskmanager")
     Operation.objects.filter(pk=operation.pk, ended_at=None).update(problem=why)
     move(operation, Step.WITHDRAWING, Event.TOO_LATE)
 

@@ -143,7 +143,8 @@ def _give_up(operation: Operation, run: Run) -> None:
     note(operation, Event.TOO_LATE)
     last = operation.steps.exclude(event__in=[Event.TOO_LATE, Event.ASKED]).last()
     if last and last.event == Event.WAITING_FOR_SLOTS:
-        why = problem("no-free-slots", needed=run.version.parallelism)
+        is_without_any = run.endpoint.has_no_slots
+        why = problem("no-taskmanager") if is_without_any else problem("no-free-slots", needed=run.version.parallelism)
     else:
         why = problem("cluster-unreachable", summary=last.detail if last else "", cluster=run.endpoint.cluster.name)
     end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
