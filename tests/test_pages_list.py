@@ -1,5 +1,6 @@
 """The list of jobs: what it shows, to whom, how it filters, and what it costs."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from clusters.models import Cluster, FlinkEndpoint
+from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs.models import Job, Problem, Run
 from jobs.operations.record import problem
 from jobs.states import Status
@@ -53,6 +54,22 @@ def test_it_shows_a_job(client: Client, alice: User, job: Job, url: str) -> None
     body = client.get(url).text
     for part in ("orders", job.serial, "Stopped", "cluster-a", "2.2.1", "v1", "Develop"):
         assert part in body
+
+
+def test_without_a_cluster_it_leads_to_what_is_needed_first(
+    client: Client, alice: User, root: User, workspace: Workspace, url: str
+) -> None:
+    def primary(user: User) -> list[str]:
+        client.force_login(user)
+        return re.findall(r'class="button primary" href="([^"]+)"', client.get(url).text)
+
+    assert primary(alice) == []
+    assert "A super admin binds one to this workspace." in client.get(url).text
+    assert primary(root) == ["/clusters/"]
+    ClusterBinding.objects.create(
+        workspace=workspace, cluster=Cluster.objects.create(name="a", snapshot_directory="file:///s")
+    )
+    assert primary(alice) == [f"/spaces/{workspace.serial}/jobs/new/"] * 2
 
 
 @pytest.mark.parametrize("rows", [20, 100])

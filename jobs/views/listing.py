@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from clusters.models import FlinkEndpoint
+from clusters.models import ClusterBinding, FlinkEndpoint
 from jobs.forms import NewJobForm
 from jobs.models import Job, JobQuerySet
 from jobs.operations import Refusal, create_job
@@ -122,6 +122,8 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "seen": seen,
         "summary": summary(workspace, counted, here, tree, wish.problem, hits),
         "clusters": _offered(workspace, wish),
+        # Where there are jobs there is a cluster, so it is asked for only where there are none.
+        "lacks_cluster": not counted and not ClusterBinding.objects.filter(workspace=workspace.pk).exists(),
     }
     is_part = request.htmx.target == "listing"
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
