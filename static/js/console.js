@@ -123,6 +123,7 @@ htmx.on("htmx:afterRequest", (event) => {
 let reopen = "";
 htmx.on("htmx:oobBeforeSwap", (event) => {
   const fresh = event.detail.fragment.firstElementChild;
+  if (fresh?.id === "job-head") sayStatus(event.detail.target, fresh);
   if (fresh && plain(event.detail.target) === plain(fresh)) event.detail.shouldSwap = false;
   else reopen = event.detail.target.querySelector(".menu:popover-open")?.id || reopen;
 });
@@ -131,6 +132,12 @@ htmx.on("htmx:oobAfterSwap", () => {
   if (menu && !menu.matches(":popover-open")) menu.showPopover();
   reopen = "";
 });
+// Screen readers are told that the status is another one, not each time that the head was drawn again.
+function sayStatus(...heads) {
+  const [before, now] = heads.map((head) => head.querySelector(".strip-status .word")?.textContent);
+  const said = document.getElementById("said");
+  if (said && now && before !== now) said.textContent = said.dataset.text.replace("{word}", now);
+}
 function plain(element) {
   const copy = element.cloneNode(true);
   copy.removeAttribute("hx-swap-oob");

@@ -1,11 +1,14 @@
 """A dialog whose address is opened by itself: a page with one form, which tells what is wrong with it."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from jobs.models import Job
 from tests.browser.conftest import accessible
 from tests.conftest import Console
+from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
 
 pytestmark = [
@@ -65,3 +68,17 @@ def test_what_follows_a_publication_goes_on_by_itself_and_stays_one_page(
     main.get_by_role("link", name="Run version 1").click()
     expect(signed_in).to_have_url(f"{base}/jobs/{console.job.serial}/run/?version=1")
     expect(main.get_by_label("From the latest snapshot")).to_be_checked()
+
+
+def test_headings_skip_no_level(console: Console, fake: FakeFlink, signed_in: Page, base: str) -> None:
+    console.start()
+    fake.fail_job(console.run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    console.watch()
+    for address in ("", "run/", "copy/", "why/"):
+        signed_in.goto(f"{base}/jobs/{console.job.serial}/{address}")
+        levels = [
+            int(one.evaluate("one => one.tagName.slice(1)")) for one in signed_in.locator("main :is(h1,h2,h3,h4)").all()
+        ]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert max(b - a for a, b in pairwise(levels)) <= 1, (address, levels)

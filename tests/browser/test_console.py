@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -269,3 +270,29 @@ def test_at_1280_and_below_nothing_scrolls_sideways(job: Job, signed_in: Page) -
         assert signed_in.evaluate("document.documentElement.scrollWidth <= innerWidth")
     signed_in.get_by_role("button", name="Main menu").click()
     expect(signed_in.get_by_role("navigation", name="Main menu")).to_be_visible()
+
+
+def test_what_is_said_to_screen_readers_is_the_status_and_only_when_it_changes(
+    console: Console, signed_in: Page, base: str
+) -> None:
+    signed_in.goto(f"{base}/jobs/{console.job.serial}/")
+    said = signed_in.locator("#said")
+    signed_in.evaluate(
+        """() => {
+            window.told = [];
+            const said = document.getElementById("said");
+            new MutationObserver(() => window.told.push(said.textContent)).observe(said, { childList: true });
+        }"""
+    )
+    expect(said).to_have_attribute("aria-live", "polite")
+    expect(said).to_be_empty()
+    console.click_run()
+    expect(said).to_have_text("Status: Operating")
+    console.perform()  # another step, the same status
+    expect(signed_in.locator("#job-head")).to_contain_text("waiting until all tasks run")
+    console.settle()
+    expect(said).to_have_text("Status: Running")
+    Job.objects.update(changed_at=Now())  # the head is sent again, and says the same
+    with signed_in.expect_response(lambda answer: "/poll/" in answer.url and answer.status == 200):
+        pass
+    assert signed_in.evaluate("window.told") == ["Status: Operating", "Status: Running"]
