@@ -10,6 +10,7 @@ from jobs.models import Folder, Job
 from jobs.states import Action
 from jobs.tree import DEEPEST
 from tests.conftest import SQL, Console, measured
+from tests.fake_flink import FakeFlink
 from tests.test_batch import Desk
 from workspaces.models import Workspace
 
@@ -112,3 +113,21 @@ def test_every_level_of_the_folders_can_be_read(
         assert name["width"] >= 60
         assert name["x"] + name["width"] <= count["x"]
     assert signed_in.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_texts_of_charts_can_be_read_on_a_phone(
+    console: Console, fake: FakeFlink, signed_in: Page, base: str
+) -> None:
+    run = console.start()
+    flink_job = fake.jobs[run.flink_job_id]
+    flink_job.metrics = {"Source: src": {"Source__src[1].numRecordsOutPerSecond": 12.5}}
+    flink_job.add_checkpoint("file:///chk-1", "CHECKPOINT")
+    measured(run)
+    signed_in.set_viewport_size({"width": 390, "height": 844})
+    signed_in.goto(f"{base}/jobs/{console.job.serial}/monitoring/")
+    texts = signed_in.locator(".chart text")
+    expect(texts.first).to_be_visible()
+    assert min(one.bounding_box()["height"] for one in texts.all()) >= 9  # type: ignore[index]
+    box = signed_in.locator(".chart-box").first
+    assert box.evaluate("one => one.scrollWidth > one.clientWidth")
+    assert box.evaluate("one => { one.scrollTo(-9999, 0); return one.scrollLeft; }") < 0, "it began at its newest end"
