@@ -101,6 +101,13 @@ def test_the_overview_tells_how_long_all_runs_have_lasted(client: Client, alice:
     assert 'Cumulative run time</dt><dd class="num">3:00:00 ' in client.get(f"/jobs/{lived.serial}/").text
 
 
+def test_a_run_that_has_not_started_counts_no_time(client: Client, alice: User, console: Console) -> None:
+    console.click_run()
+    client.force_login(alice)
+    page = client.get(f"/jobs/{console.job.serial}/").text
+    assert 'Cumulative run time</dt><dd class="num">0:00 ' in page
+
+
 def test_an_empty_job_leads_to_the_editor(client: Client, alice: User, job: Job) -> None:
     Job.objects.filter(pk=job.pk).update(status=Status.UNINITIALIZED)
     client.force_login(alice)

@@ -139,9 +139,9 @@ def run_time(run: Run | None) -> SafeString | str:
 
 @register.simple_tag
 def time_of_all_runs(job: Job) -> SafeString | str:
-    """Write how long all runs of a job have lasted together; while one is live the browser counts on."""
+    """Write how long all runs of a job have lasted together; while one is under way the browser counts on."""
     passed = job.time_of_all_runs()
-    if not job.live_run:
+    if job.current_run is None or job.current_run.ended_at or not job.current_run.started_at:
         return clock(passed)
     since = (datetime.now(UTC) - passed).isoformat()
     return format_html('<span class="num" data-since="{}">{}</span>', since, clock(passed))
