@@ -81,11 +81,13 @@ class Reader(HTMLParser):
 
 
 def english_in(page: str) -> list[str]:
-    """Return the texts of a page that hold an English word."""
+    """Return the texts of a page that hold an English word, or a space after a Chinese stop, as English sentences are joined."""
     found = []
     for text in Reader(page).texts:
         words = WORD.findall(NO_WORDS.sub(" ", text))
-        if {word.lower() for word in words if not word.isupper()} - LATIN:
+        if {word.lower() for word in words if not word.isupper()} - LATIN or re.search(
+            r"[。！？]\s+[\u4e00-\u9fff]", text
+        ):
             found.append(" ".join(text.split()))
     return found
 
@@ -263,7 +265,7 @@ def test_forms_that_are_wrong(alice: User, job: Job) -> None:
         assert english_in(answer.content.decode()) == [], address
 
 
-def test_a_draft_that_somebody_else_saved(alice: User, job: Job) -> None:
+def test_a_draft_that_somebody_else_saved(bob: User, job: Job) -> None:
     values = {
         "do": "save",
         "sql": "SELECT 1",
@@ -273,7 +275,7 @@ def test_a_draft_that_somebody_else_saved(alice: User, job: Job) -> None:
         "jobmanager_spec": "1",
         "taskmanager_spec": "1",
     }
-    page = signed_in(alice).post(reverse("draft", args=[job.serial]), values, headers=CHINESE).content.decode()
+    page = signed_in(bob).post(reverse("draft", args=[job.serial]), values, headers=CHINESE).content.decode()
     assert "草稿已被他人更新" in page
     assert english_in(page) == []
 
