@@ -136,7 +136,7 @@ htmx.on("htmx:oobAfterSwap", () => {
 function sayStatus(...heads) {
   const [before, now] = heads.map((head) => head.querySelector(".strip-status .word")?.textContent);
   const said = document.getElementById("said");
-  if (said && now && before !== now) said.textContent = said.dataset.text.replace("{word}", now);
+  if (said && now && before !== now) said.textContent = said.dataset.text.replace("{s}", now);
 }
 function plain(element) {
   const copy = element.cloneNode(true);
