@@ -190,6 +190,20 @@ def test_publish_tells_of_drafts_that_can_not_be_taken_apart(
     assert not Batch.objects.exists()
 
 
+def test_copies_stay_on_the_cluster_of_their_sources_unless_another_is_chosen(
+    client: Client, alice: User, desk: Desk, workspace: Workspace, cluster: Cluster, base: str
+) -> None:
+    jobs = desk.jobs(2)
+    first = Cluster.objects.create(name="a-first-by-its-name", snapshot_directory="file:///s")
+    FlinkEndpoint.objects.create(cluster=first, flink_version="2.2.1", rest_url="http://nowhere.invalid")
+    ClusterBinding.objects.create(cluster=first, workspace=workspace)
+    client.force_login(alice)
+    answer = client.get(base + "copy/", {"job": [job.serial for job in jobs]})
+    assert answer.context["form"]["cluster"].value() == cluster.serial
+    assert f'value="{cluster.serial}" selected' in answer.text
+    assert client.get(base + "copy/").status_code == 200
+
+
 def test_copy_tells_what_each_copy_will_have_otherwise(
     client: Client, alice: User, desk: Desk, workspace: Workspace, base: str
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
@@ -13,6 +14,7 @@ from jobs import operations
 from jobs.batch_forms import BATCH_FORMS, BatchForm
 from jobs.models import Batch, Job, JobQuerySet
 from jobs.operations.plan import Plan, plan
+from jobs.states import Action
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
 from jobs.views.batches import result_context
@@ -56,8 +58,17 @@ def _form(request: Request, workspace: Workspace, action: str) -> BatchForm:
         return BATCH_FORMS[action](request.POST, workspace=workspace)
     if request.method == "POST":
         return BATCH_FORMS[action](initial=request.POST.dict(), workspace=workspace)
-    initial = {"jobs": ",".join(_ticked(request, workspace)), "key": uuid.uuid4()}
+    ticked = _ticked(request, workspace)
+    initial = {"jobs": ",".join(ticked), "key": uuid.uuid4()}
+    if action == Action.COPY:
+        initial["cluster"] = _cluster_of_most(_jobs(request, workspace).filter(serial__in=ticked))
     return BATCH_FORMS[action](initial=initial, workspace=workspace)
+
+
+def _cluster_of_most(jobs: JobQuerySet) -> str:
+    """Return the ID of the cluster that most of the jobs are on: what is copied stays there unless another one is chosen."""
+    found = jobs.values("cluster__serial").annotate(count=Count("pk")).order_by("-count", "cluster__serial").first()
+    return found["cluster__serial"] if found else ""
 
 
 def _ticked(request: Request, workspace: Workspace) -> list[str]:
