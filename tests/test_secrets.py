@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.masking import MASK, MaskingFormatter, mask, mask_script
-from jobs.models import Draft, Job, OperationStep, Problem, Version
+from jobs.models import Draft, Job, OperationStep, Problem, Run, Version
 from jobs.needles import Needles
 from jobs.secrets import lines_beside, masked_properties
 from jobs.views.versions import settings_beside
@@ -289,6 +289,28 @@ def test_flinks_words_are_always_kept_with_the_run_whose_secrets_they_may_tell()
                 kind = node.args[0]
                 if isinstance(kind, ast.Constant) and kind.value == "flink":
                     assert "of" in [one.arg for one in node.keywords], f"{path}:{node.lineno}"
+
+
+def test_what_a_pattern_names_in_flinks_words_is_masked_too(console: Console, fake: FakeFlink) -> None:
+    job = console.job
+    operations.save_draft(
+        console.user,
+        job,
+        job.draft.revision,
+        {"sql": SQL.replace("'blackhole'", "'blackhole', 'password' = 'barley42'")},
+    )
+    operations.publish(console.user, job, "with a password")
+    console.click_run(version=2)
+    console.settle()
+    run = console.run
+    fake.fail_job(
+        run.flink_job_id,
+        "org.apache.calcite.sql.validate.SqlValidatorException: Column 'barley42' not found in any table",
+    )
+    console.watch()
+    problem = Run.objects.get(pk=run.pk).problem
+    assert problem
+    assert (problem.values["known"], problem.values["column"]) == ("No such column", MASK)
 
 
 # --- on the real Flink ---

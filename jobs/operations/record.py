@@ -176,7 +176,8 @@ def problem(code: str, summary: str = "", trace: str = "", of: Run | None = None
 def problem_without(secrets: Collection[str], code: str, summary: str, trace: str, **values: Any) -> Problem:
     """Keep a problem whose words must not tell these secrets."""
     if code == "flink":
-        values |= known_of(summary + "\n" + trace)
+        known = known_of(summary + "\n" + trace)
+        values |= {name: word if name == "known" else mask(word or "", secrets) for name, word in known.items()}
     return Problem.objects.create(code=code, values=values, summary=mask(summary, secrets), trace=mask(trace, secrets))
 
 
