@@ -102,6 +102,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "results": LOOK,
     "monitoring": LOOK,
     "figures": LOOK,
+    "exceptions": LOOK,
     "why": LOOK,
     "versions": LOOK,
     "version": LOOK,
