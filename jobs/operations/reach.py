@@ -16,13 +16,18 @@ from jobs.operations import truth
 log = logging.getLogger(__name__)
 
 BACK_OFF_LIMIT_SECONDS = 10
-# Who has not looked for so long does not know whether it answered.
+# Who has not looked for so long does not know whether it answered. By the clock of the database: those of workers may differ.
 UNWATCHED_SECONDS = 60
 REACHED = """
     UPDATE clusters_flinkendpoint
     SET seen_at = statement_timestamp(), unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
-        answers_since = %s, keeps_jobs = %s, checkpoint_directory = %s, look_at = GREATEST(look_at, %s)
+        answers_since = CASE
+            WHEN unreachable_since IS NULL AND seen_at > statement_timestamp() - make_interval(secs => %s)
+            THEN COALESCE(answers_since, statement_timestamp()) ELSE statement_timestamp()
+        END,
+        keeps_jobs = %s, checkpoint_directory = %s, look_at = GREATEST(look_at, %s)
     WHERE id = %s
+    RETURNING answers_since
 """
 
 
@@ -30,20 +35,13 @@ def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | N
     """Write down that it has just answered; no tick needs to look before `next_look`."""
     if endpoint.keeps_jobs is None or endpoint.unreachable_since:
         _ask_for_habits(endpoint, engine)
-    if _is_back(endpoint):
-        endpoint.answers_since = timezone.now()
-    known = [endpoint.answers_since, endpoint.keeps_jobs, endpoint.checkpoint_directory]
+    known = [UNWATCHED_SECONDS, endpoint.keeps_jobs, endpoint.checkpoint_directory, next_look, endpoint.pk]
     with connection.cursor() as cursor:
-        cursor.execute(REACHED, [*known, next_look, endpoint.pk])
+        cursor.execute(REACHED, known)
+        if told := cursor.fetchone():  # else it has just been deleted
+            (endpoint.answers_since,) = told
     if endpoint.unreachable_since:
         truth.touch_jobs(endpoint)
-
-
-def _is_back(endpoint: FlinkEndpoint) -> bool:
-    """Tell whether it may have been away since its last answer."""
-    if endpoint.answers_since is None or endpoint.seen_at is None or endpoint.unreachable_since:
-        return True
-    return timezone.now() - endpoint.seen_at > timedelta(seconds=UNWATCHED_SECONDS)
 
 
 def _ask_for_habits(endpoint: FlinkEndpoint, engine: Engine) -> None:
