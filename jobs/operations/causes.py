@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from clusters.engine import Engine, EngineError, Failure, NotFound
-from jobs.advice import recognize
+from jobs.advice import known_of
 from jobs.known_errors import NOT_ENOUGH_SLOTS
 from jobs.masking import secrets_in
 from jobs.models import Problem, Run
@@ -36,9 +36,10 @@ class Causes:
             return problem("failed-without-cause")
         if not failure.summary:
             return problem("failed-without-cause")
-        is_without_slots = recognize(f"{failure.summary}\n{failure.trace}") is NOT_ENOUGH_SLOTS and not self.has_slots()
+        known = known_of(f"{failure.summary}\n{failure.trace}")
+        is_without_slots = known["known"] == NOT_ENOUGH_SLOTS.title and not self.has_slots()
         code = "no-taskmanager" if is_without_slots else "flink"
-        return problem_without(self._secrets(run), code, failure.summary, failure.trace)
+        return problem_without(self._secrets(run), code, failure.summary, failure.trace, known)
 
     def has_slots(self) -> bool:
         """Tell whether Flink has any slots, free or not: without a TaskManager it has none. Raise EngineError."""

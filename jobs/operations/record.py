@@ -4,7 +4,7 @@ Whoever holds several rows locks them in this order: workspace, folder, job, clu
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -173,10 +173,12 @@ def problem(code: str, summary: str = "", trace: str = "", of: Run | None = None
     return problem_without(secret_values(of.version) if of else (), code, summary, trace, **values)
 
 
-def problem_without(secrets: Collection[str], code: str, summary: str, trace: str, **values: Any) -> Problem:
-    """Keep a problem whose words must not tell these secrets."""
+def problem_without(
+    secrets: Collection[str], code: str, summary: str, trace: str, known: Mapping[str, str] | None = None, **values: Any
+) -> Problem:
+    """Keep a problem whose words must not tell these secrets; `known`: what `known_of` says of them, if it was asked already."""
     if code == "flink":
-        known = known_of(summary + "\n" + trace)
+        known = known or known_of(summary + "\n" + trace)
         values |= {name: word if name == "known" else mask(word or "", secrets) for name, word in known.items()}
     return Problem.objects.create(code=code, values=values, summary=mask(summary, secrets), trace=mask(trace, secrets))
 
