@@ -138,10 +138,6 @@ def _answering() -> Iterator[None]:
         raise ApiError(Code.FAILED_OPERATION, _("Flink refused: %(reason)s"), reason=error.summary) from error
     except EngineError as error:
         raise ApiError(Code.CLUSTER_AWAY, _("The cluster does not answer.")) from error
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as error:  # something else answers there, or another shape of it
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # Something else answers there, or another shape of it.
         raise ApiError(Code.CLUSTER_AWAY, _("This was no answer of Flink.")) from error

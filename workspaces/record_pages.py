@@ -12,10 +12,14 @@ from workspaces.models import Event
 EVENTS_SHOWN = 20
 
 
+def key_in(text: str) -> int | None:
+    """Return the primary key that stands in an address, or None for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 18 else None
+
+
 def events_shown(request: HttpRequest, told: QuerySet[Event]) -> dict[str, Any]:
     """Return the events that `?before=` asks for, and from where the older ones go on, or None."""
-    before = request.GET.get("before", "")
-    below = int(before) if before.isdecimal() and len(before) < 18 else None
+    below = key_in(request.GET.get("before", ""))
     rows = told.filter(pk__lt=below) if below is not None else told
     found = list(rows.select_related("by")[: EVENTS_SHOWN + 1])
     events = found[:EVENTS_SHOWN]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,10 @@ from jobs.secrets import secret_values
 
 # As often as Flink gathers its metrics, by default.
 MEASURED_EVERY = timedelta(seconds=10)
+# What was told longer ago than this is past.
+FRESH = 3 * MEASURED_EVERY
+# How often a page asks for what is new: while Flink is being asked; and else.
+SOON_SECONDS, NOW_AND_THEN_SECONDS = 1, 5
 THROUGHPUT_KEPT = timedelta(hours=1)
 CHECKPOINTS_KEPT = 60
 # Of each exception, and of those beside it, this many characters; its cause stands at the end of a trace.
@@ -25,13 +29,13 @@ TRACE_KEPT, TRACE_BESIDE_KEPT, WORDS_KEPT, BESIDE_KEPT = 8_000, 3_000, 1_000, 5
 MEASURE_LOCK = 4  # namespace of the advisory lock
 
 
-def want_figures(run: Run) -> None:
-    """Let a worker measure this run, unless somebody has wanted that a moment ago or its Flink does not answer."""
-    _want(run, Measurement.objects.filter(run=run).first(), "asked_at", "jobs.measure")
+def want_figures(run: Run, known: Measurement | None = None) -> None:
+    """Let a worker measure this run, unless somebody has wanted that a moment ago or its Flink does not answer; `known`: its row."""
+    _want(run, known, "asked_at", "jobs.measure")
 
 
-def want_exceptions(run: Run, known: Measurement | None) -> None:
-    """Let a worker ask what was thrown in this run, under the same conditions; `known`: its row, if there is one."""
+def want_exceptions(run: Run, known: Measurement | None = None) -> None:
+    """Let a worker ask what was thrown in this run, under the same conditions."""
     _want(run, known, "exceptions_asked_at", "jobs.see_exceptions")
 
 
@@ -128,5 +132,10 @@ def _joined(known: list[dict[str, Any]], told: list[dict[str, Any]]) -> list[dic
     return [found[number] for number in sorted(found)]
 
 
-def _milliseconds(at: Any) -> int:
+def _milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
+
+
+def moment(milliseconds: int) -> datetime:
+    """Return the time that is kept as `milliseconds`."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

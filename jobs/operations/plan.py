@@ -134,10 +134,11 @@ def plan(
     for line in made.lines:
         if not line.why_not:
             _look_closer(line, action, cluster)
+    shown = made.shown
     if action == Action.PUBLISH:  # of those named it is told whether there is anything new in the draft
-        _find_versions(made.shown, Version.objects.all())
+        _find_versions(shown, Version.objects.all())
     if action not in (Action.COPY, Action.MOVE):
-        _find_points([line for line in made.shown if not line.point])
+        _find_points([line for line in shown if not line.point])
     return made
 
 

@@ -38,14 +38,15 @@ def confirm(request: Request, serial: str, action: str) -> HttpResponse:
         except operations.Refusal as no:
             refusal = no.message
     made = _plan(request, workspace, form)
+    lines = made.shown
     context = {
         "workspace": workspace,
         "form": form,
         "action": action,
         "refusal": refusal,
         "plan": made,
-        "lines": made.shown,
-        "more": len(made.lines) - len(made.shown),
+        "lines": lines,
+        "more": len(made.lines) - len(lines),
         "go": form.go % {"count": made.possible},
     }
     return show_dialog(request, "jobs/_batch_confirm.html", context, invalid=is_sent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -14,17 +14,13 @@ from django.views.decorators.http import require_GET
 from jobs import operations
 from jobs.charts import WIDE, Chart, chart
 from jobs.models import Job, Measurement
-from jobs.operations.measure import MEASURED_EVERY
+from jobs.operations.measure import FRESH, MEASURED_EVERY, NOW_AND_THEN_SECONDS, SOON_SECONDS, moment
 from jobs.templatetags.figures import milliseconds, rate
 from jobs.views.job import head_context
 from jobs.views.visit import Request, job_of
 
 # So many checkpoints stand in the table.
 CHECKPOINTS_SHOWN = 20
-# Two measurements further apart than this are not joined by a line.
-GAP = 3 * MEASURED_EVERY
-# How often the page asks for what is new: while it shows nothing, or what is long past; and else.
-SOON_SECONDS, NOW_AND_THEN_SECONDS = 1, 5
 
 
 @require_GET
@@ -45,13 +41,14 @@ def figures(request: Request, serial: str) -> HttpResponse:
 
 def _figures(request: Request, job: Job) -> dict[str, Any]:
     run = job.current_run
+    known = Measurement.objects.filter(run=run).first() if run else None
     if run:
-        operations.want_figures(run)
-    found = Measurement.objects.filter(run=run).exclude(measured_at=None).first() if run else None
+        operations.want_figures(run, known)
+    found = known if known and known.measured_at else None
     is_over = bool(run is None or run.ended_at)
     shown = (run and run.number, found and found.measured_at, is_over, job.endpoint.unreachable_since)
     mark = "-".join(f"{one.timestamp():.3f}" if isinstance(one, datetime) else str(one or 0) for one in shown)
-    is_old = found is None or not found.measured_at or timezone.now() - found.measured_at > GAP
+    is_old = found is None or not found.measured_at or timezone.now() - found.measured_at > FRESH
     waits = is_old and not is_over and not job.endpoint.unreachable_since
     context = {
         "run": run,
@@ -69,21 +66,17 @@ def _figures(request: Request, job: Job) -> dict[str, Any]:
         "durations": _of_checkpoints(found, "duration_ms", milliseconds),
         "sizes": _of_checkpoints(found, "size_bytes", filesizeformat, thousand=1024),
         "checkpoints": [
-            one | {"at": _moment(one["triggered_at"])} for one in found.checkpoints[: -CHECKPOINTS_SHOWN - 1 : -1]
+            one | {"at": moment(one["triggered_at"])} for one in found.checkpoints[: -CHECKPOINTS_SHOWN - 1 : -1]
         ],
     }
 
 
 def _throughput(found: Measurement) -> Chart | None:
-    return chart([(_moment(at), value, False) for at, value in found.throughput], rate, width=WIDE, gap=GAP)
+    return chart([(moment(at), value, False) for at, value in found.throughput], rate, width=WIDE, gap=FRESH)
 
 
 def _of_checkpoints(found: Measurement, name: str, told: Any, thousand: int = 1000) -> Chart | None:
     over = [one for one in found.checkpoints if one["state"] != "IN_PROGRESS"]
     return chart(
-        [(_moment(one["triggered_at"]), one[name], one["state"] == "FAILED") for one in over], told, thousand=thousand
+        [(moment(one["triggered_at"]), one[name], one["state"] == "FAILED") for one in over], told, thousand=thousand
     )
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -13,6 +13,7 @@ from jobs.models import Operation
 from jobs.states import Action, Outcome
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import Workspace
+from workspaces.record_pages import key_in
 
 PAGE_SIZE = 50
 OPEN = "open"
@@ -39,8 +40,8 @@ class Wish:
             action=text("act") if text("act") in Action.values else "",
             outcome=text("outcome") if text("outcome") in (OPEN, *Outcome.values) else "",
             user=text("user"),
-            before=_number(text("before")),
-            after=_number(text("after")),
+            before=key_in(text("before")),
+            after=key_in(text("after")),
         )
 
     @property
@@ -102,7 +103,3 @@ def _page(operations: QuerySet[Operation], wish: Wish) -> tuple[list[Operation],
     if not rows:
         return [], None, None
     return rows, rows[0].pk if has_newer else None, rows[-1].pk if has_older else None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 18 else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -15,13 +14,8 @@ from jobs import operations
 from jobs.advice import explain
 from jobs.known_errors import FALLBACK
 from jobs.models import Job, Measurement, Problem
-from jobs.operations.measure import MEASURED_EVERY
+from jobs.operations.measure import FRESH, MEASURED_EVERY, NOW_AND_THEN_SECONDS, SOON_SECONDS, moment
 from jobs.views.visit import Request, job_of
-
-# What Flink told longer ago than this is shown as past while it is being asked.
-FRESH = 3 * MEASURED_EVERY
-# How often the page asks for what is new: while Flink is being asked; and else.
-SOON_SECONDS, NOW_AND_THEN_SECONDS = 1, 5
 
 
 @require_GET
@@ -65,7 +59,7 @@ def _shown(one: dict[str, Any]) -> dict[str, Any]:
     return one | {
         # By it the page keeps open what is open.
         "key": hashlib.sha256(repr(one).encode()).hexdigest()[:16],
-        "at": datetime.fromtimestamp(one["at"] / 1000, UTC),
+        "at": moment(one["at"]),
         "explanation": None if one["known"].get("known") == FALLBACK.title else explain(problem),
         "beside": [_shown(other) for other in one["beside"]],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -44,9 +45,9 @@ class Watched:
         return [json.loads(one) for one in self.folders_told]
 
     @property
-    def clusters(self) -> list[dict[str, Any]]:
-        """The clusters that it may use, by name: id, serial and name of each."""
-        return [json.loads(one) for one in self.clusters_told]
+    def clusters(self) -> Iterator[dict[str, Any]]:
+        """The clusters that it may use, by name: id, serial and name of each. A list of all of them seldom reads them."""
+        return map(json.loads, self.clusters_told)
 
     @property
     def seen(self) -> str:
