@@ -44,7 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "api.gate.Gate",
     "django.middleware.security.SecurityMiddleware",
-    "oceanus_console.quiet.Quiet",  # what it answers has no content that a policy could be about
+    "oceanus_console.polls.Polls",  # brings its own, stricter policy
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "oceanus_console.sessions.SessionMiddleware",

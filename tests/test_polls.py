@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db.models import F
@@ -96,6 +97,23 @@ def test_every_change_breaks_the_silence(poll: Any, job: Job) -> None:
     assert poll().status_code == 204
     Job.objects.filter(pk=job.pk).update(changed_at=timezone.now())
     assert poll().status_code == 200
+
+
+def test_what_is_new_comes_without_what_only_pages_need(poll: Any, job: Job, django_assert_num_queries: Any) -> None:
+    Job.objects.filter(pk=job.pk).update(changed_at=timezone.now())
+    with django_assert_num_queries(4):  # session with marks, workspace, counts, rows
+        answer = poll()
+    assert f'id="status-{job.serial}"' in answer.text
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer.headers["Cache-Control"] == "no-store, private"
+    assert not answer.cookies
+
+
+def test_what_is_new_comes_in_the_language_of_whoever_asks(poll: Any, client: Client, job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(changed_at=timezone.now())
+    for language, words in (("zh-hans", ">删除<"), ("en", ">Delete<"), ("zh-hans", ">删除<")):
+        client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        assert words in poll().text
 
 
 def test_an_outage_breaks_the_silence(poll: Any) -> None:
