@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.models import Folder
+from workspaces.kept import key_of
 from workspaces.models import Workspace
 
 # So many levels of folders may be below each other.
@@ -110,6 +111,11 @@ class Tree:
     def counts(self) -> list[tuple[str, int]]:
         """The serial of each folder with the number of its jobs."""
         return [(one.serial, one.count) for one in self]
+
+    @property
+    def mark(self) -> str:
+        """What stands for all counts: a page that was told it is not told them again."""
+        return key_of(self.count, self.counts)
 
     def chosen(self) -> list[int] | None:
         """Return the ids of the current folder and of all below it; None at the root."""

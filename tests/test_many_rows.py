@@ -119,6 +119,16 @@ def test_a_dialog_fills_no_template_for_each_folder(client: Client, job: Job) ->
     assert f'<option value="{one.serial}" selected>' in client.get(url).text
 
 
+def test_a_list_tells_a_folder_in_half_a_kilobyte(client: Client, job: Job) -> None:
+    space = f"/spaces/{job.workspace.serial}"
+    pages = [f"{space}/jobs/", f"{space}/jobs/new/", f"/jobs/{job.serial}/move/"]
+    few = [len(client.get(page).content) for page in pages]
+    Folder.objects.bulk_create(Folder(workspace=job.workspace, name=f"folder {n}") for n in range(100))
+    listed, *chosen = ((len(client.get(page).content) - size) / 100 for page, size in zip(pages, few, strict=True))
+    assert 0 < listed < 560
+    assert all(0 < one < 60 for one in chosen)
+
+
 def test_the_api_looks_through_the_newest_runs_of_a_time(
     alice: User, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,38 @@ def test_the_poll_brings_new_counts(
     assert f'id="count-{folders["risk"].serial}" hx-swap-oob="true">1<' in body
 
 
+def test_a_poll_tells_counts_that_the_page_does_not_show_yet(
+    client: Client, alice: User, job: Job, folders: dict[str, Folder], url: str
+) -> None:
+    client.force_login(alice)
+    shown = client.get(url).context["counted"]
+    asked = {"seen": "x", "counted": shown}
+    body = client.get(url + "poll/", asked | {"row": job.serial}).text
+    assert f'id="status-{job.serial}"' in body
+    assert 'id="count-' not in body
+    assert f"counted={shown}&amp;" in body
+    operations.move_job(alice, job, folders["risk"])
+    body = client.get(url + "poll/", asked).text
+    assert f'id="count-{folders["risk"].serial}" hx-swap-oob="true">1<' in body
+    assert f"counted={shown}&amp;" not in body
+    # Beside a part that is swapped in, what was counted before goes on to be shown.
+    part = client.get(url, headers={"HX-Request": "true", "HX-Target": "listing"}).text
+    assert "counted=&amp;" in part
+
+
+def test_a_page_has_the_menu_of_the_current_folder_and_what_the_others_are_made_of(
+    client: Client, alice: User, vera: User, folders: dict[str, Folder], url: str
+) -> None:
+    client.force_login(alice)
+    page = client.get(url, {"folder": folders["spot"].serial}).text
+    assert f'href="/folders/{folders["spot"].serial}/rename/"' in page
+    assert 'href="/folders/THIS-FOLDER/rename/"' in page
+    assert page.count("/rename/") == 4  # an address and the same for htmx, of each of the two
+    assert page.count('popovertarget="more-folder-') == 4
+    client.force_login(vera)
+    assert "/rename/" not in client.get(url, {"folder": folders["spot"].serial}).text
+
+
 def test_it_creates_a_folder(client: Client, alice: User, workspace: Workspace, folders: dict[str, Folder]) -> None:
     client.force_login(alice)
     address = f"/spaces/{workspace.serial}/folders/new/"

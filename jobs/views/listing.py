@@ -109,6 +109,7 @@ def jobs(request: Request, serial: str) -> HttpResponse:
     number = numbers.nearest(wish.page)
     pks = page_of(found, numbers, number)
     page = Page(rows_of(pks, workspace.can_operate), number, numbers)
+    is_part = request.htmx.target == "listing"
     context = {
         "workspace": workspace,
         "can_operate": workspace.can_operate,
@@ -120,12 +121,12 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "html": html_of(page),
         "rows": [row.serial for row in page],
         "seen": seen,
+        "counted": "" if is_part else tree.mark,  # the folders beside a part stay as they are
         "summary": summary(workspace, counted, here, tree, wish.problem, hits),
         "clusters": _offered(workspace, wish),
         # Where there are jobs there is a cluster, so it is asked for only where there are none.
         "lacks_cluster": not counted and not ClusterBinding.objects.filter(workspace=workspace.pk).exists(),
     }
-    is_part = request.htmx.target == "listing"
     return render(request, "jobs/_listing.html" if is_part else "jobs/jobs.html", context)
 
 

@@ -84,6 +84,7 @@ def _make(request: Request, workspace: Watched) -> News:
     tree = tree_of(workspace, here, wish.folder)
     hits = hits_of(workspace, here, replace(wish, status=""), tree)
     shown = cells_of(workspace.pk, rows, workspace.can_operate)
+    counted_now = tree.mark
     context = {
         "workspace": workspace,
         "can_operate": workspace.can_operate,
@@ -93,6 +94,8 @@ def _make(request: Request, workspace: Watched) -> News:
         "gone": sorted(set(rows) - {row.serial for row in shown}) if len(shown) < len(rows) else [],
         "rows": rows,
         "seen": seen,
+        "counted": counted_now,
+        "is_counted_anew": request.GET.get("counted") != counted_now,
         "summary": summary(workspace, counted, here, tree, wish.problem, hits),
         "oob": True,
     }

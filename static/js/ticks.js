@@ -86,6 +86,17 @@ for (const branch of document.querySelectorAll("[data-remember]")) {
     sessionStorage.setItem("folders", JSON.stringify([...open]));
   });
 }
+// The menu of a folder is made when its button is come to: those of a thousand folders would be most of the page.
+for (const kind of ["focusin", "click"]) {
+  document.getElementById("folders")?.addEventListener(kind, (event) => {
+    const button = event.target.closest("[popovertarget]");
+    const id = button?.getAttribute("popovertarget");
+    if (!id || document.getElementById(id)) return;
+    const menu = document.getElementById("folder-menu").innerHTML;
+    button.insertAdjacentHTML("afterend", menu.replaceAll("THIS-FOLDER", id.slice("more-".length)));
+    htmx.process(button.nextElementSibling);
+  });
+}
 // The current folder is in sight, however deep it lies: the tree scrolls, the page does not.
 function showCurrent() {
   const tree = document.getElementById("folders");

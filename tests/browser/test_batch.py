@@ -191,6 +191,18 @@ def test_folders_by_keyboard(jobs: list[Job], workspace: Workspace, alice: User,
     expect(dialog).to_contain_text("The folder is not empty")
     accessible(signed_in)
     signed_in.keyboard.press("Escape")
+    # The menu of another folder is made when its button is come to.
+    signed_in.locator("#folders").get_by_role("link", name="top").focus()
+    signed_in.keyboard.press("Tab")
+    expect(signed_in.get_by_role("button", name="More for top")).to_be_focused()
+    signed_in.keyboard.press("Enter")
+    expect(signed_in.locator("#folders :popover-open")).to_be_visible()
+    for _entry in range(2):
+        signed_in.keyboard.press("Tab")
+    signed_in.keyboard.press("Enter")
+    expect(dialog.get_by_label("Folder name")).to_have_value("top")
+    signed_in.keyboard.press("Escape")
+    expect(signed_in.get_by_role("button", name="More for top")).to_be_focused()
     signed_in.set_viewport_size({"width": 800, "height": 800})
     expect(signed_in.locator("#folders")).to_be_hidden()
     signed_in.get_by_role("button", name="Folders").click()
