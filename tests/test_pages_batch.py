@@ -4,6 +4,7 @@ import re
 import uuid
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -226,6 +227,23 @@ def test_copy_tells_what_each_copy_will_have_otherwise(
     made = Job.objects.get(cluster=other)
     assert f'<a href="/jobs/{made.serial}/">{made.name}</a>' in body
     assert "Flink version 2.2.1 becomes 1.20.5" in body
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [("Asia/Shanghai", "Asia/Shanghai"), ("Pacific/Honolulu", "Pacific/Honolulu"), ("Mars/Phobos", "UTC"), ("a" * 3000, "UTC")],
+)  # fmt: skip
+def test_names_of_copies_tell_the_time_where_the_user_is(
+    client: Client, alice: User, desk: Desk, base: str, cluster: Cluster, told: str, meant: str
+) -> None:
+    jobs = desk.jobs(1)
+    client.force_login(alice)
+    client.cookies["zone"] = told
+    client.post(base + "copy/", form(jobs, cluster=cluster.serial))
+    batch = desk.settle(Batch.objects.get())
+    at = batch.created_at.astimezone(ZoneInfo(meant))
+    assert batch.items.get().copy.name == f"{jobs[0].name}{at:_%Y-%m-%d_%H_%M_%S}"
+    assert batch.params == {"language": "en", "cluster": cluster.serial, "zone": meant}
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """What every view begins with: the typed request, and things fetched through the user."""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django_htmx.middleware import HtmxDetails
 
 from workspaces.models import May, Workspace, is_super_admin
+from workspaces.zones import time_in
 
 
 class Request(HttpRequest):
@@ -30,10 +29,7 @@ def page_under(request: Request) -> str:
 
 def time_at(request: HttpRequest) -> datetime:
     """Return what time it is where the user is, as his browser tells the zone in a cookie; else what it is here."""
-    try:
-        return timezone.localtime(timezone=ZoneInfo(request.COOKIES.get("zone", "")))
-    except (KeyError, ValueError, OSError):  # no zone that is known here
-        return timezone.localtime()
+    return time_in(request.COOKIES.get("zone", ""))
 
 
 def workspace_of(request: Request, serial: str) -> Workspace:

@@ -24,6 +24,7 @@ from jobs.operations.stop import snapshot_many, stop_many
 from jobs.states import Action
 from workspaces.prepared import Prepared, among
 from workspaces.refusal import Refusal
+from workspaces.zones import time_in
 
 log = logging.getLogger(__name__)
 State = BatchItem.State
@@ -92,7 +93,8 @@ def _copy(batch: Batch, jobs: Collection[int], starts: Starts) -> Mapping[int, O
     cluster = Cluster.objects.filter(serial=batch.params["cluster"]).first()
     if cluster is None:
         raise Refusal(_("The target cluster does not exist any more."))
-    return copy_many(batch.requested_by, batch.workspace, jobs, cluster, timezone.localtime(batch.created_at))
+    at = time_in(batch.params.get("zone", ""), batch.created_at)
+    return copy_many(batch.requested_by, batch.workspace, jobs, cluster, at)
 
 
 def look_at_starts(batch: Batch, items: Collection[int]) -> Starts:

@@ -21,6 +21,7 @@ from jobs.views.batches import result_context
 from jobs.views.listing import Wish
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import May, Workspace
+from workspaces.visit import time_at
 
 
 @require_http_methods(["GET", "POST"])
@@ -108,8 +109,10 @@ def _make(request: Request, workspace: Workspace, form: BatchForm) -> Batch:
     jobs = _named(request, workspace, form)
     ids = dict(jobs.values_list("serial", "pk"))
     order = [ids[serial] for serial in form.serials() if serial in ids]
-    key = form.cleaned_data["key"]
-    return operations.request_batch(request.user, workspace, form.action, jobs, form.params(), key, order=order)
+    key, params = form.cleaned_data["key"], form.params()
+    if form.action == Action.COPY:  # whose names tell the time
+        params["zone"] = str(time_at(request).tzinfo)
+    return operations.request_batch(request.user, workspace, form.action, jobs, params, key, order=order)
 
 
 def _show_result(request: Request, batch: Batch) -> HttpResponse:
