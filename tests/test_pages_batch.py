@@ -277,6 +277,43 @@ def test_the_order_of_ticking_is_kept(client: Client, alice: User, desk: Desk, b
     assert answer.context["form"].serials() == [c.serial, a.serial, b.serial]
 
 
+def half_done(desk: Desk, ago: int) -> Batch:
+    """A batch of runs of which one took ten seconds, and ended so many seconds ago."""
+    batch = desk.batch(Action.RUN, desk.jobs(3), start="none")
+    ended_at = timezone.now() - timedelta(seconds=ago)
+    Batch.objects.update(created_at=ended_at - timedelta(seconds=10))
+    batch.items.update(changed_at=ended_at)
+    batch.items.filter(position=1).update(state="succeeded")
+    return batch
+
+
+def test_it_tells_no_time_while_jobs_wait_for_a_cluster_that_is_away(client: Client, alice: User, desk: Desk) -> None:
+    batch = half_done(desk, 8)
+    client.force_login(alice)
+    page = client.get(f"/batches/{batch.serial}/").text
+    assert "about 20 s left" in page
+    (seen,) = re.findall(r"seen=([\w.-]+)&amp;", page)
+    asked = {"seen": seen, "rows": "1,2,3"}
+    assert client.get(f"/batches/{batch.serial}/poll/", asked).status_code == 204
+    FlinkEndpoint.objects.update(unreachable_since=timezone.now())
+    news = client.get(f"/batches/{batch.serial}/poll/", asked).text
+    assert "<b>1 / 3</b>" in news
+    assert "left" not in news
+    Batch.objects.update(action=Action.MOVE)  # which asks no cluster
+    assert "about 20 s left" in client.get(f"/batches/{batch.serial}/").text
+
+
+@pytest.mark.parametrize(("ago", "is_told"), [(25, True), (35, False)])
+def test_it_tells_no_time_when_nothing_ends_any_more(
+    client: Client, alice: User, desk: Desk, ago: int, is_told: bool
+) -> None:
+    batch = half_done(desk, ago)
+    client.force_login(alice)
+    page = client.get(f"/batches/{batch.serial}/").text
+    assert ("about 20 s left" in page) == is_told
+    assert "<b>1 / 3</b>" in page
+
+
 def test_for_htmx_the_result_is_shown_in_the_dialog(client: Client, alice: User, desk: Desk, base: str) -> None:
     jobs = desk.jobs(2)
     client.force_login(alice)

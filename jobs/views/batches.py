@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -22,74 +20,15 @@ from django.views.decorators.http import require_GET, require_POST
 from clusters.models import Cluster
 from jobs import operations
 from jobs.models import Batch, BatchItem, Folder, Snapshot
-from jobs.models.batch import DONE, UNSUCCESSFUL
-from jobs.shown import ITEM_SHAPES
 from jobs.states import Action
 from jobs.views.paging import COMMIT_LAG
+from jobs.views.progress import Progress, progress_of
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import May
 
 State = BatchItem.State
 PAGE_SIZE = 100
 BATCHES_PER_PAGE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a batch is. `counts`: state -> items."""
-
-    batch: Batch
-    counts: dict[str, int]
-    newest: datetime | None = None  # the last change of what the page shows
-
-    @property
-    def done(self) -> int:
-        return sum(self.counts[state] for state in DONE)
-
-    @property
-    def unsuccessful(self) -> int:
-        return sum(self.counts[state] for state in UNSUCCESSFUL)
-
-    @property
-    def waiting(self) -> int:
-        return self.counts[State.WAITING]
-
-    @property
-    def chips(self) -> list[tuple[str, str, str, int]]:
-        """The states that occur: (state, shape, label, count)."""
-        return [(one, ITEM_SHAPES[one], str(one.label), self.counts[one]) for one in State if self.counts[one]]
-
-    @property
-    def segments(self) -> list[tuple[str, int, int]]:
-        """The parts of the bar: (shape, where it begins, how long it is), in items."""
-        parts, start = [], 0
-        for state in DONE:
-            if self.counts[state]:
-                parts.append((ITEM_SHAPES[state], start, self.counts[state]))
-            start += self.counts[state]
-        return parts
-
-    @property
-    def duration(self) -> timedelta:
-        return (self.batch.ended_at or timezone.now()) - self.batch.created_at
-
-    @property
-    def rate(self) -> str:
-        """Items ended per second; "" while it can't be told."""
-        passed = self.duration.total_seconds()
-        return f"{self.done / passed:.1f}" if self.done and passed > 0.5 else ""
-
-    @property
-    def left(self) -> timedelta | None:
-        """About how long it still takes; None when it is over or can't be told."""
-        if self.batch.ended_at or not self.done:
-            return None
-        return self.duration / self.done * (self.batch.total - self.done)
-
-    @property
-    def seen(self) -> str:
-        """The mark of what a page shows of this batch."""
-        return f"{self.newest.timestamp() if self.newest else 0:.6f}-{'ended' if self.batch.ended_at else 'open'}"
 
 
 @require_GET
@@ -195,16 +134,6 @@ def result_context(found: Batch) -> dict[str, Any]:
         "place": "dialog",
         "more": max(0, found.total - len(items)),
     }
-
-
-def progress_of(found: Batch) -> Progress:
-    """Count the items and find the last change, in one query. The step of an item in work is its job's."""
-    counts = {f"n_{state}": Count("pk", filter=Q(state=state)) for state in State.values}
-    told = found.items.aggregate(
-        item=Max("changed_at"), job=Max("job__changed_at", filter=Q(state=State.WORKING)), **counts
-    )
-    newest = max((at for at in (told["item"], told["job"], found.ended_at) if at), default=None)
-    return Progress(found, {state: told[f"n_{state}"] for state in State.values}, newest)
 
 
 def _shared(found: Batch, items: list[BatchItem], progress: Progress | None = None) -> dict[str, Any]:
