@@ -1,5 +1,7 @@
 """Delete a version that never ran: what runs or ran stays (G7, G9), and no number is given twice."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -86,6 +88,24 @@ def test_the_page_says_why_not(console: Console, client: Client) -> None:
     assert answer.status_code == 422
     assert "Version 1 runs, so it can&#x27;t be deleted." in answer.text
     assert console.job.versions.count() == 1
+
+
+def test_the_page_says_why_not_before_it_is_asked(console: Console, client: Client) -> None:
+    console.start()
+    client.force_login(console.user)
+    address = f"/jobs/{console.job.serial}/versions/1/delete/"
+
+    def says_only(why: str) -> None:
+        page = client.get(address)
+        assert page.status_code == 200
+        assert why in page.text
+        assert "The version goes for good" not in page.text
+        assert re.search(r"data-go disabled>\s*Delete the version", page.text)
+
+    says_only("Version 1 runs, so it can&#x27;t be deleted.")
+    console.click_stop()
+    console.settle()
+    says_only("Version 1 has run. The record tells of it, so it stays.")
 
 
 def test_viewers_and_strangers_delete_none(vera: User, charlie: User, job: Job, client: Client) -> None:

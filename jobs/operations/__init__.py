@@ -20,6 +20,7 @@ from jobs.operations.draft import (
     delete_version,
     publish,
     publish_definition,
+    refuse_what_ran,
     restore_version,
     save_draft,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "publish_definition",
     "published_definition",
     "recover",
+    "refuse_what_ran",
     "rename_folder",
     "rename_job",
     "request_batch",

@@ -199,15 +199,20 @@ def _cause_in_script(error: ScriptError) -> str:
 def delete_version(user: Visitor, version: Version) -> None:
     """Delete a version that never ran; its number is not given again. Raise Refusal for one that runs or ran (G7, G9)."""
     job = lock_job(version.job, Action.DELETE_VERSION)
-    if job.online_number == version.number:
-        raise Refusal(_("Version %(number)s runs, so it can't be deleted."), number=version.number)
     if not job.versions.filter(pk=version.pk).exists():
         raise Refusal(_("Version %(number)s was deleted in the meantime."), number=version.number)
-    if version.runs.exists():
-        raise Refusal(_("Version %(number)s has run. The record tells of it, so it stays."), number=version.number)
+    refuse_what_ran(job, version)
     version.delete()
     update_job(job.pk, updated_at=timezone.now())
     record_done(job, Action.DELETE_VERSION, user, version=version.number, note=version.note)
+
+
+def refuse_what_ran(job: Job, version: Version) -> None:
+    """Raise Refusal for a version that runs or ran."""
+    if job.online_number == version.number:
+        raise Refusal(_("Version %(number)s runs, so it can't be deleted."), number=version.number)
+    if version.runs.exists():
+        raise Refusal(_("Version %(number)s has run. The record tells of it, so it stays."), number=version.number)
 
 
 def delete(user: Visitor, job: Job) -> None:

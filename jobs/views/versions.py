@@ -84,16 +84,21 @@ def delete(request: Request, serial: str, number: int) -> HttpResponse:
     job = operable_job_of(request, serial)
     chosen = get_object_or_404(job.versions, number=number)
     form, refusal = forms.Form(sent(request)), ""
-    if form.is_valid():
-        try:
+    try:
+        operations.refuse_what_ran(job, chosen)
+        if form.is_valid():
             operations.delete_version(request.user, chosen)
-        except operations.Refusal as no:
-            refusal = no.message
-        else:
-            return leave_to(
-                request, redirect("versions", job.serial), _("Version %(number)s was deleted.") % {"number": number}
-            )
-    context = {"job": job, "workspace": job.workspace, "version": chosen, "refusal": refusal}
+            told = _("Version %(number)s was deleted.") % {"number": number}
+            return leave_to(request, redirect("versions", job.serial), told)
+    except operations.Refusal as no:
+        refusal = no.message
+    context = {
+        "job": job,
+        "workspace": job.workspace,
+        "version": chosen,
+        "refusal": refusal,
+        "is_possible": not refusal,
+    }
     return show_dialog(request, "jobs/_delete_version.html", context, invalid=request.method == "POST")
 
 
