@@ -91,6 +91,29 @@ def test_many_pages_of_jobs_fit_on_a_phone(desk: Desk, signed_in: Page) -> None:
     assert signed_in.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+CUT_ACTS = """() => [...document.querySelectorAll("td.col-acts")].flatMap((cell) => [...cell.querySelectorAll(".acts > :is(a, button)")].filter(
+  (one) => one.getBoundingClientRect().right > cell.getBoundingClientRect().right
+).map((one) => one.textContent.trim()))"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_no_act_of_a_row_is_cut_off(desk: Desk, alice: User, console: Console, signed_in: Page, language: str) -> None:
+    console.start()
+    _stopped, started = desk.jobs(2)
+    operations.run(alice, started, started.versions.get())
+    signed_in.set_extra_http_headers({"Accept-Language": language})
+    signed_in.reload()
+    words = ["Develop Cancel More", "Develop Run More", "Develop Stop More"]
+    if language != "en":
+        words = ["开发调试 停止 更多", "开发调试 取消操作 更多", "开发调试 运行 更多"]
+    rows = signed_in.locator("td.col-acts")
+    expect(rows).to_have_count(3)
+    assert sorted(" ".join(text.split()) for text in rows.all_inner_texts()) == words
+    for width in (1280, 1366, 1440, 1500, 1600, 1800):
+        signed_in.set_viewport_size({"width": width, "height": 844})
+        assert signed_in.evaluate(CUT_ACTS) == [], width
+
+
 @pytest.mark.parametrize("width", [390, 1280, 1600])
 def test_every_level_of_the_folders_can_be_read(
     workspace: Workspace, alice: User, signed_in: Page, base: str, width: int
