@@ -1,6 +1,7 @@
 """Pages about something that has very many rows cost what they show, not what there is."""
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,10 @@ from django.utils import timezone
 from api import history
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.admin import NEWEST_SHOWN
-from jobs.models import Draft, Folder, Job, Run, Snapshot, Version
+from jobs.models import BatchItem, Draft, Folder, Job, Run, Snapshot, Version
 from jobs.operations.plan import LINES
 from jobs.states import RunEnd
+from jobs.views.batches import PAGE_SIZE
 from jobs.views.versions import OFFERED
 from tests.program import Program
 from workspaces.admin import MEMBERS_SHOWN
@@ -83,14 +85,23 @@ def test_the_dialog_of_a_batch_reads_of_its_jobs_what_it_shows(client: Client, j
     for one in runs:
         one.job.current_run = one
     Job.objects.bulk_update(jobs, ["current_run"])
-    with made_of(Cluster, FlinkEndpoint, Draft, Version, Snapshot) as read:
-        page = client.get(f"/spaces/{job.workspace.serial}/batch/{act}/", {"all": "1"})
+    url = f"/spaces/{job.workspace.serial}/batch/{act}/"
+    with made_of(Cluster, FlinkEndpoint, Draft, Version, Snapshot) as read, CaptureQueriesContext(connection) as asked:
+        page = client.get(url, {"all": "1"})
+    told = [one["sql"] for one in asked]
+    assert not any(f'"jobs_job"."{column}"' in sql for sql in told for column in ("description", "changed_at"))
+    assert not any(f'"jobs_run"."{column}"' in sql for sql in told for column in ("flink_state", "started_at"))
     assert len(page.context["plan"].lines) == LINES + 101
     assert read["Cluster"] + read["FlinkEndpoint"] < 10
     assert read["Draft"] <= (act == "publish")
     # A point brings the version of its run along.
     assert read["Snapshot"] <= LINES
     assert read["Version"] <= 2 * LINES
+    chosen = {"jobs": page.context["form"]["jobs"].value(), "key": str(uuid.uuid4()), "note": "x", "folder": ""}
+    with made_of(BatchItem) as made:
+        answer = client.post(url, chosen, headers={"HX-Request": "true"})
+    assert answer.context["batch"].items.count() == LINES + 101
+    assert made["BatchItem"] <= PAGE_SIZE
 
 
 def test_a_comparison_offers_the_newest_versions_and_the_two_compared(client: Client, job: Job) -> None:

@@ -63,11 +63,8 @@ def request_batch(
         raise Refusal(_("No job is selected."))
     rank = {pk: position for position, pk in enumerate(order)}
     ids.sort(key=lambda pk: rank.get(pk, len(rank)))
-    items = [
-        BatchItem(batch=batch, job_id=pk, position=position, snapshot_id=(snapshots or {}).get(pk))
-        for position, pk in enumerate(ids, start=1)
-    ]
-    BatchItem.objects.bulk_create(items)
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [batch.pk, ids, [(snapshots or {}).get(pk) for pk in ids]])
     Batch.objects.filter(pk=batch.pk).update(total=len(ids))
     batch.total = len(ids)
     transaction.on_commit(lambda: wake("jobs.advance", batch.pk))
@@ -136,6 +133,12 @@ def advance(batch_id: int) -> bool:
     return mine
 
 
+# An item for each job, in this order, with what it starts from.
+WRITE = """
+    INSERT INTO jobs_batchitem (batch_id, job_id, position, state, snapshot_id, reasons, changes, changed_at)
+    SELECT %s, job, position, 'waiting', snapshot, '{}', '[]', statement_timestamp()
+    FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS asked (job, snapshot, position)
+"""
 # What an item and its operation are called by when they have ended is the same.
 COLLECT = """
     UPDATE jobs_batchitem AS item

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from clusters.capacity import KNOWN_FOR_IF_JOBS_ENDED
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import advice
-from jobs.models import Job, Run, Version
+from jobs.models import Definition, Job, Run, Version
 from jobs.operations.copy import Change, changes_of_copy
 from jobs.operations.draft import problem_in_script
 from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
@@ -21,6 +21,7 @@ from jobs.sql import ScriptError
 from jobs.states import Action
 from jobs.variables import names_of, refuse_unknown
 from workspaces.models import Workspace
+from workspaces.prepared import among
 from workspaces.refusal import Refusal
 
 # So many jobs are named in the dialog; of the rest it tells how many they are.
@@ -126,7 +127,7 @@ def plan(
     rows = sorted(_read(jobs, action), key=lambda job: rank.get(job.serial, len(rank)))
     made = Plan([Line(job, None, None, why_not=job.why_not(action)) for job in rows])
     if action in (Action.RUN, Action.COPY):
-        _find_versions(made.lines, Version.objects.defer("sql", "properties"))
+        _find_versions(made.lines, Version.objects.only("job", "number", *AMOUNTS))
     if action == Action.RUN and start == "latest":  # what there is decides who can be run
         _find_points(made.lines)
     if action == Action.RUN:
@@ -146,17 +147,26 @@ def _read(jobs: QuerySet[Job], action: Action) -> QuerySet[Job]:
     """Bring along what the act asks of thousands of jobs, and no more; what many of them share is read once."""
     found = jobs.select_related("current_run").prefetch_related("cluster", "endpoint__cluster")
     if action == Action.PUBLISH:
-        return found.select_related("draft")
+        return found.select_related("draft").only(*OF_A_JOB, *(f"draft__{one}" for one in ("job", *DEFINITION)))
     if action == Action.COPY:
         found = found.select_related("current_run__version", "draft")
-        return found.defer(
-            *(f"{one}__{text}" for one in ("draft", "current_run__version") for text in ("sql", "properties"))
-        )
-    return found
+        amounts = [f"{one}__{amount}" for one in ("draft", "current_run__version") for amount in ("job", *AMOUNTS)]
+        return found.only(*OF_A_JOB, "current_run__version", *amounts)
+    return found.only(*OF_A_JOB)
+
+
+# What every line asks of its job, and of what it would run.
+OF_A_JOB = (
+    *("workspace", "serial", "name", "cluster", "endpoint", "status", "action", "step", "last_version_number"),
+    *("current_run", "current_run__ended_at"),
+)
+DEFINITION = [field.name for field in Definition._meta.get_fields()]
+AMOUNTS = ("parallelism", "jobmanager_spec", "taskmanager_spec")
 
 
 def _find_versions(lines: Sequence[Line], versions: QuerySet[Version]) -> None:
-    newest = versions.filter(job__in=[line.job for line in lines]).order_by("job_id", "-number").distinct("job_id")
+    of_them = versions.filter(among("jobs_version.job_id", [line.job.pk for line in lines]))
+    newest = of_them.order_by("job_id", "-number").distinct("job_id")
     found = {one.job_id: one for one in newest}
     for line in lines:
         line.version = found.get(line.job.pk)

@@ -17,6 +17,7 @@ from jobs.operations.disk import Found, found_at, is_closed, is_to_be_seen, newe
 from jobs.operations.orphans import find_orphans
 from jobs.operations.record import update_job
 from jobs.states import RunEnd
+from workspaces.prepared import among
 from workspaces.refusal import Refusal
 
 Source, State = Snapshot.Source, Snapshot.State
@@ -131,13 +132,19 @@ def _candidates(snapshots: QuerySet[Snapshot]) -> QuerySet[Snapshot]:
     return found.annotate(is_used=used).select_related("run__version").defer("run__version__sql").order_by(*NEWEST)
 
 
+# What a look at one, and what is told of it, take of a snapshot and of its run.
+SEEN = (
+    *("job", "run", "source", "state", "directory", "location", "size_bytes", "created_at", "ended_at"),
+    *("run__number", "run__flink_job_id", "run__ended_at", "run__end", "run__missing_since"),
+)
 NEWEST = (F("run__number").desc(), F("ended_at").desc(), F("pk").desc())
 
 
 def _newest_of(job_ids: set[int], most: int) -> dict[int, list[RestorePoint]]:
     """Return job id -> its usable ones among its `most` newest; jobs that never had any are left out."""
     place = Window(RowNumber(), partition_by=F("job_id"), order_by=NEWEST)
-    rows = _candidates(Snapshot.objects.filter(job__in=job_ids)).annotate(place=place).filter(place__lte=most)
+    rows = _candidates(Snapshot.objects.filter(among("jobs_snapshot.job_id", list(job_ids))))
+    rows = rows.annotate(place=place).filter(place__lte=most).select_related(None).select_related("run").only(*SEEN)
     found: dict[int, list[RestorePoint]] = {}
     for snapshot in rows:
         points = found.setdefault(snapshot.job_id, [])

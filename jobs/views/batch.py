@@ -21,6 +21,7 @@ from jobs.views.batches import result_context
 from jobs.views.listing import Wish
 from jobs.views.visit import Request, workspace_of
 from workspaces.models import May, Workspace
+from workspaces.prepared import among
 from workspaces.visit import time_at
 
 
@@ -63,7 +64,7 @@ def _form(request: Request, workspace: Workspace, action: str) -> BatchForm:
     ticked = _ticked(request, workspace)
     initial = {"jobs": ",".join(ticked), "key": uuid.uuid4()}
     if action == Action.COPY:
-        initial["cluster"] = _cluster_of_most(_jobs(request, workspace).filter(serial__in=ticked))
+        initial["cluster"] = _cluster_of_most(_jobs(request, workspace).filter(among("jobs_job.serial", ticked)))
     return BATCH_FORMS[action](initial=initial, workspace=workspace)
 
 
@@ -92,7 +93,9 @@ def _jobs(request: Request, workspace: Workspace) -> JobQuerySet:
 
 
 def _named(request: Request, workspace: Workspace, form: BatchForm) -> JobQuerySet:
-    return _jobs(request, workspace).filter(serial__in=[one for one in form.serials() if "\0" not in one])
+    return _jobs(request, workspace).filter(
+        among("jobs_job.serial", [one for one in form.serials() if "\0" not in one])
+    )
 
 
 def _plan(request: Request, workspace: Workspace, form: BatchForm) -> Plan:
