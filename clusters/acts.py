@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from clusters.models import MOST_WORKSPACES, Cluster, ClusterBinding, FlinkEndpoint
-from workspaces.acts import record
+from workspaces.acts import hold, record
 from workspaces.models import Event, Workspace
 from workspaces.refusal import Refusal
 
@@ -125,8 +125,10 @@ def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any])
 
 @transaction.atomic
 def remove_endpoint(user: User, endpoint: FlinkEndpoint) -> None:
-    """Take a Flink version from a cluster. Raise Refusal while jobs or runs use it, or it is the default of several."""
+    """Take a Flink version from a cluster. Raise Refusal while jobs or runs use it, or it is the default of several, or gone."""
     cluster = _locked(endpoint.cluster_id)
+    if not cluster.endpoints.filter(pk=endpoint.pk).exists():
+        raise Refusal(_("This Flink endpoint was removed in the meantime."))
     if reason := why_not_remove(endpoint):
         raise Refusal(reason)
     record(user, cluster.serial, Event.Code.ENDPOINT_REMOVED, **names_of(endpoint))
@@ -153,6 +155,7 @@ def why_used(endpoint: FlinkEndpoint) -> str:
 @transaction.atomic
 def bind(user: User, cluster: Cluster, workspace: Workspace) -> ClusterBinding:
     """Let a workspace use a cluster. Raise Refusal when it does already, or the cluster has all that it may have."""
+    hold(workspace.pk)
     cluster = _locked(cluster.pk)
     if cluster.bindings.count() >= MOST_WORKSPACES:
         raise Refusal(
@@ -169,8 +172,10 @@ def bind(user: User, cluster: Cluster, workspace: Workspace) -> ClusterBinding:
 
 @transaction.atomic
 def unbind(user: User, binding: ClusterBinding) -> None:
-    """Take a cluster from a workspace. Raise Refusal while jobs of the workspace are on it."""
-    _locked(binding.cluster_id)
+    """Take a cluster from a workspace. Raise Refusal while jobs of the workspace are on it, or when somebody has done so already."""
+    cluster = _locked(binding.cluster_id)
+    if not cluster.bindings.filter(pk=binding.pk).exists():
+        raise Refusal(_("This cluster is not bound to the workspace."))
     if reason := why_not_unbind(binding):
         raise Refusal(reason)
     record_binding(user, Event.Code.CLUSTER_UNBOUND, binding)

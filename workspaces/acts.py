@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from workspaces.models import Event, Member, Role, Workspace
+from workspaces.prepared import ask
 from workspaces.refusal import Refusal
 
 
@@ -95,6 +96,7 @@ def why_not_delete(workspace: Workspace) -> str:
 @transaction.atomic
 def add_member(user: User, workspace: Workspace, other: User, role: Role) -> Member:
     """Let `other` into the workspace. Raise Refusal if he is in it already."""
+    hold(workspace.pk)
     try:
         with transaction.atomic():
             member = Member.objects.create(workspace=workspace, user=other, role=role)
@@ -137,6 +139,18 @@ def locked(pk: int, no_key: bool = False) -> Workspace:
     if now := Workspace.objects.select_for_update(no_key=no_key).filter(pk=pk).first():
         return now
     raise Refusal(_("This workspace has been deleted."))
+
+
+HOLD = "SELECT id FROM workspaces_workspace WHERE id = %s FOR KEY SHARE"
+
+
+def hold(pk: int) -> None:
+    """See to it that a workspace stays until what is put into it is there: who deletes it waits. Raise Refusal if it is gone.
+
+    To be called before a cluster or a job is locked.
+    """
+    if not ask(HOLD, [pk]):
+        raise Refusal(_("This workspace has been deleted."))
 
 
 def _saved(workspace: Workspace) -> Workspace:

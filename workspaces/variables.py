@@ -15,7 +15,7 @@ from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from workspaces.acts import record
+from workspaces.acts import hold, record
 from workspaces.models import Event, RetiredValue, Variable, Workspace
 from workspaces.refusal import Refusal
 from workspaces.sealed import Unreadable, seal, unseal
@@ -29,6 +29,7 @@ def create(
     user: User, workspace: Workspace, name: str, value: str, *, is_hidden: bool, description: str = ""
 ) -> Variable:
     """Give a workspace a variable. Raise Refusal for a taken name."""
+    hold(workspace.pk)
     try:
         with transaction.atomic():
             made = Variable.objects.create(

@@ -166,10 +166,12 @@ def copy_many(
 
 def _lock_target(cluster: Cluster, workspace_id: int) -> Cluster:
     """Return the cluster as it is now, with its Flink versions. Who takes the binding away waits, and then counts the copies."""
-    cluster = Cluster.objects.select_for_update(no_key=True).prefetch_related("endpoints").get(pk=cluster.pk)
-    if not cluster.bindings.filter(workspace=workspace_id).exists():
+    now = Cluster.objects.select_for_update(no_key=True).prefetch_related("endpoints").filter(pk=cluster.pk).first()
+    if now is None:
+        raise Refusal(_("The target cluster does not exist any more."))
+    if not now.bindings.filter(workspace=workspace_id).exists():
         raise Refusal(_("This cluster is not bound to the workspace."))
-    return cluster
+    return now
 
 
 def _copy_of(

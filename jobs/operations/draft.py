@@ -25,6 +25,7 @@ from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.states import Action, Status
 from jobs.variables import Values, names_of, options_of, refuse_unknown, statements_of
+from workspaces.acts import hold
 from workspaces.models import Visitor, Workspace
 from workspaces.refusal import Refusal
 from workspaces.variables import hidden_values
@@ -51,14 +52,17 @@ def create_job(
     folder: Folder | None = None,
     description: str = "",
 ) -> Job:
-    """Create an empty job. Raise Refusal for a taken name, a folder that is gone, or a cluster of other workspaces (G8)."""
+    """Create an empty job. Raise Refusal for a taken name, for what is gone, or for a cluster of other workspaces (G8)."""
     try:
         with transaction.atomic():
+            hold(workspace.pk)
             hold_folder(workspace.pk, folder)
-            # Locked: who takes the binding away waits, and then counts this job.
-            Cluster.objects.select_for_update(no_key=True).get(pk=cluster.pk)
+            # Locked: who takes the binding or the endpoint away waits, and then counts this job.
+            Cluster.objects.select_for_update(no_key=True).filter(pk=cluster.pk).first()
             if not cluster.bindings.filter(workspace=workspace).exists() or endpoint.cluster_id != cluster.pk:
                 raise Refusal(_("This cluster is not bound to the workspace."))
+            if not cluster.endpoints.filter(pk=endpoint.pk).exists():
+                raise Refusal(_("This Flink endpoint was removed in the meantime."))
             job = Job.objects.create(
                 workspace=workspace,
                 name=name,
