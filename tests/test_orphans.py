@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from clusters.flink import plain_path
@@ -12,7 +13,7 @@ from jobs import operations
 from jobs.models import Job, Run, Snapshot
 from jobs.operations import restore
 from jobs.operations.orphans import find_orphans
-from tests.conftest import Console
+from tests.conftest import Console, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +72,17 @@ def test_it_belongs_to_the_run_that_was_the_newest_when_it_was_written(stopped: 
     os.utime(write(stopped.job, UNKNOWN) / "_metadata", (at, at))
     find_orphans(stopped.job)
     assert Snapshot.objects.get(serial=UNKNOWN).run == first
+
+
+def test_savepoints_of_two_jobs_that_somebody_called_the_same_are_both_found(stopped: Console, alice: User) -> None:
+    other = Console(make_job(alice, stopped.job.workspace, stopped.endpoint, "payments"), alice, stopped.endpoint)
+    other.start()
+    paths = [write(one.job, UNKNOWN) for one in (stopped, other)]
+    for _look in range(2):
+        for one in (stopped, other):
+            find_orphans(one.job)
+    found = Snapshot.objects.filter(source="found").order_by("job").values_list("job", "location")
+    assert list(found) == [(one.job.pk, f"file:{path}") for one, path in zip((stopped, other), paths, strict=True)]
 
 
 def test_what_no_run_can_have_written_is_left_alone(stopped: Console) -> None:

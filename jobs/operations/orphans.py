@@ -4,8 +4,11 @@ import logging
 import re
 from pathlib import Path
 
+from django.db.models import Q
+
 from clusters.models import Cluster
 from jobs.models import Job, Snapshot
+from jobs.models.run import new_snapshot_serial
 from jobs.operations.disk import Found, find_on_disk, found_at, local_path, size_on_disk
 from jobs.operations.record import update_job
 
@@ -41,10 +44,14 @@ def find_orphans(job: Job) -> None:
     """Complete the rows of savepoints that came after all, and write rows for those that have none."""
     directory = f"{job.cluster.snapshot_directory.rstrip('/')}/{job.serial}"
     serials = [name for name in _names(local_path(directory)) if OURS.fullmatch(name)]
-    rows = {row.serial: row for row in Snapshot.objects.filter(serial__in=serials)}
+    if not serials:
+        return
+    # By their folders, which are of one job only: somebody who stops jobs by hand may call the savepoints of all the same.
+    told = Q(serial__in=serials) | Q(directory__in=[f"{directory}/{serial}" for serial in serials])
+    rows = {row.directory.rpartition("/")[2]: row for row in job.snapshots.filter(told)}
     for serial in serials:
         row = rows.get(serial)
-        if row and (row.job_id != job.pk or row.state == State.COMPLETED):
+        if row and row.state == State.COMPLETED:
             continue
         location = find_on_disk(f"{directory}/{serial}")
         if location and (found := found_at(location)):
@@ -76,8 +83,9 @@ def _adopt(job: Job, serial: str, directory: str, found: Found) -> None:
     if run is None:
         return
     update_job(job.pk)
+    is_taken = Snapshot.objects.filter(serial=serial).exclude(job=job).exists()
     row, is_new = Snapshot.objects.get_or_create(
-        serial=serial,
+        serial=new_snapshot_serial() if is_taken else serial,
         defaults={
             "job": job,
             "run": run,
