@@ -165,6 +165,14 @@ OWN = {
         N_("Stop it again; if that does not help, look at the TaskManager's log for tasks that don't react."),
         acts=("stop-without-snapshot",),
     ),
+    "stop-forgotten": Advice(
+        N_("The job runs on"),
+        N_(
+            "Its snapshot was complete, but before the job had ended, a new JobManager took over. It brought the job back, and knows nothing of the stop."
+        ),
+        N_("Stop it again, with a snapshot: the first one does not hold what was processed since."),
+        acts=("stop-again",),
+    ),
     "snapshot-too-slow": Advice(
         N_("The snapshot was not complete in time"),
         N_("The job was not stopped. Should Flink complete the snapshot later, it is recorded all the same."),

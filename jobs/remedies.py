@@ -46,6 +46,7 @@ BUTTONS = {
         gettext_lazy("Run from the newest restore point"), "run", Action.RUN, (("start", "latest"),), is_dialog=True
     ),
     "run-again": Button(gettext_lazy("Run again"), "run", Action.RUN, is_dialog=True),
+    "stop-again": Button(gettext_lazy("Stop with a snapshot"), "stop", Action.STOP, is_dialog=True),
     "stop-without-snapshot": Button(
         gettext_lazy("Stop without a snapshot"), "stop", Action.STOP, (("snapshot", "0"),), is_dialog=True
     ),

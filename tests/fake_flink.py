@@ -266,6 +266,7 @@ class FakeFlink:
             self._jobs = {key: job for key, job in self._jobs.items() if keep_jobs and job.state not in OVER}
             self._burned = self._burned if keep_jobs else set()
             for job in self._jobs.values():
+                job.timestamps.clear()  # a new JobManager tells when it took the job over
                 job.enter("INITIALIZING")
                 job.heading = "RUNNING"
         self.start()

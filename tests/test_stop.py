@@ -88,6 +88,36 @@ def test_a_snapshot_that_completes_while_the_job_restarts_is_kept_and_the_job_ru
     assert (console.job.status, console.job.problem.code) == ("running", "end-too-slow")
 
 
+@pytest.mark.parametrize("is_seen_before", [True, False])
+def test_a_job_that_a_new_jobmanager_brings_back_after_its_snapshot_is_not_waited_for(
+    console: Console, fake: FakeFlink, is_seen_before: bool
+) -> None:
+    console.start()
+    fake.savepoint_then_fail(state="RUNNING")
+    console.click_stop()
+    console.settle(3 if is_seen_before else 1)
+    fake.restart(keep_jobs=True)
+    console.settle(4)
+    assert (console.snapshot.state, console.last.outcome) == ("completed", "failed")
+    assert (console.job.status, console.job.problem.code) == ("running", "stop-forgotten")
+    console.click_stop()
+    console.settle()
+    assert (console.job.status, console.last.outcome) == ("stopped", "succeeded")
+
+
+def test_a_stop_that_the_new_jobmanager_was_asked_for_is_waited_for(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    fake.hold_savepoints()
+    console.click_stop()
+    console.settle(2)
+    fake.restart(keep_jobs=True)
+    console.settle(4)
+    fake.savepoint_then_fail(state="RUNNING")
+    fake.release_savepoints()
+    console.settle(4)
+    assert (console.snapshot.state, console.last.ended_at) == ("completed", None)
+
+
 def test_a_job_that_dies_while_it_is_stopped_shows_its_true_state(console: Console, fake: FakeFlink) -> None:
     console.start()
     fake.hold_savepoints()

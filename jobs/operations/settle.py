@@ -91,11 +91,23 @@ def settle_end(
         return _as_asked(operation, _end_by_stop(operation) if is_stop and operation.snapshot_id else RunEnd.FINISHED)
     if sight and sight.state == JobState.FAILED:
         return Ending(operation, Outcome.FAILED, causes.of(run), RunEnd.FAILED)
+    is_untouched = sight is not None and sight.state not in ENDING_STATES
+    if sight and is_untouched and operation.snapshot_id and _is_forgotten(operation, run, sight):
+        return Ending(operation, Outcome.FAILED, problem("stop-forgotten"))
     if is_late(operation):
         return Ending(operation, Outcome.FAILED, problem("end-too-slow"), event=Event.TOO_LATE)
-    if sight and sight.state not in ENDING_STATES and not operation.snapshot_id:
+    if is_untouched and not operation.snapshot_id:
         _ask_again(operation, engine, run)
     return None
+
+
+def _is_forgotten(operation: Operation, run: Run, sight: JobSight) -> bool:
+    """Tell whether a new JobManager has brought the job back since it was asked to stop: that one knows nothing of it."""
+    # Flink's clock first, so that one that is ahead of ours makes none of this out of a job that was never interrupted.
+    if not sight.started_at or not run.started_at or sight.started_at <= run.started_at:
+        return False
+    asked = operation.steps.filter(event=Event.ASKED).last()
+    return asked is not None and sight.started_at > asked.at
 
 
 def _end_by_stop(operation: Operation) -> RunEnd:
