@@ -91,8 +91,18 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+# What a worker has locked goes with its connection. If its machine or the network is gone, both ends learn it within half a minute,
+# not after the two hours that systems take by default. Over a socket none of it counts.
+REACH_OF_DATABASE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds, as below
+    "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000",
+}
 # What workspaces/prepared.py asks is planned once by a connection; what Django asks never is.
-DATABASES["default"]["OPTIONS"] = {"prepare_threshold": 1} | DATABASES["default"].get("OPTIONS", {})
+DATABASES["default"]["OPTIONS"] = {"prepare_threshold": 1} | REACH_OF_DATABASE | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
