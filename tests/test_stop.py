@@ -105,6 +105,24 @@ def test_a_job_that_a_new_jobmanager_brings_back_after_its_snapshot_is_not_waite
     assert (console.job.status, console.last.outcome) == ("stopped", "succeeded")
 
 
+def test_a_new_jobmanager_is_asked_for_the_snapshot_when_it_has_brought_the_job_back(
+    console: Console, fake: FakeFlink
+) -> None:
+    job_id = console.start().flink_job_id
+    fake.hold_savepoints()
+    console.click_stop()
+    console.settle(2)
+    fake.restart(keep_jobs=True)
+    fake.release_savepoints()
+    fake.set_state(job_id, "RUNNING", tasks_up=0)
+    console.settle(4)
+    assert (fake.seen("POST", r"/jobs/[^/]*/stop"), console.last.ended_at) == (1, None)
+    fake.set_state(job_id, "RUNNING")
+    console.settle()
+    assert (fake.seen("POST", r"/jobs/[^/]*/stop"), console.job.status) == (2, "stopped")
+    assert console.snapshot.state == "completed"
+
+
 def test_a_stop_that_the_new_jobmanager_was_asked_for_is_waited_for(console: Console, fake: FakeFlink) -> None:
     console.start()
     fake.hold_savepoints()

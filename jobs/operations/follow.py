@@ -113,11 +113,13 @@ def _trigger_forgotten(
 ) -> None:
     if found_elsewhere(snapshot, engine):
         return
-    is_alive = sight is not None and not sight.state.is_over
-    if is_alive and operation and operation.snapshot_id == snapshot.pk:
-        # The request was forgotten with nothing to show for it: ask again, under the same trigger id.
-        move(operation, Step.ASKING, Event.UNANSWERED)
-    elif is_alive or sight is not None or is_gone:
+    is_waited_for = operation is not None and operation.snapshot_id == snapshot.pk
+    if operation and is_waited_for and sight and not sight.state.is_over:
+        # The request was forgotten with nothing to show for it: ask again, under the same trigger id. A new JobManager that is
+        # still bringing the job back would refuse it.
+        if sight.is_up:
+            move(operation, Step.ASKING, Event.UNANSWERED)
+    elif sight is not None or is_gone:
         fail_snapshot(snapshot, problem("snapshot-vanished"))
 
 
