@@ -1,7 +1,6 @@
 """GET /healthz, /readyz, /livez: whether all parts are there, whether this web process may work, whether it lives at all."""
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cache
@@ -25,8 +24,10 @@ OK = "ok"
 NO_ANSWER = "no answer"
 SECONDS = 2.5  # for all checks together
 CLUSTER_SEEN_WITHIN = timedelta(seconds=30)
-# Threads, because nothing else ends the wait for a database that took the connection and hangs; few, so that they can't pile up.
-pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="health")
+# Threads, because nothing else ends the wait for a database that took the connection and hangs; few, so that they can't pile up; and
+# of their own for each service, so that those who wait for the one don't keep us from asking the other.
+databases = ThreadPoolExecutor(max_workers=4, thread_name_prefix="health-database")
+brokers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="health-broker")
 
 
 def broker() -> dict[str, str]:
@@ -62,12 +63,12 @@ def cluster() -> str:
 def healthz(request: HttpRequest) -> JsonResponse:
     """Answer 200 if every part is there, else 503; in both cases with a word on each part. Takes 3 s at the most."""
     parts = dict.fromkeys(["database", "broker", "worker", "beat", "cluster"], NO_ANSWER)
-    checks: list[Callable[[], dict[str, str]]] = [database, broker]
     deadline = timezone.now() + timedelta(seconds=SECONDS)
-    for future in [pool.submit(check) for check in checks]:
+    for future in [databases.submit(database), brokers.submit(broker)]:
         try:
             parts |= future.result(timeout=max(0, (deadline - timezone.now()).total_seconds()))
         except Exception as error:  # whatever is wrong with a part, the answer is that it is not there
+            future.cancel()  # one that has not begun: nobody waits for it any more
             logger.info("A health check failed: %r", error)
     missing = [name for name, word in parts.items() if not word.startswith(OK)]
     response = JsonResponse({"missing": missing, **parts}, status=503 if missing else 200)
@@ -88,9 +89,11 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer 200 when this web process may be given requests: the database answers and has this release's tables."""
+    future = databases.submit(tables)
     try:
-        word = pool.submit(tables).result(timeout=SECONDS)
+        word = future.result(timeout=SECONDS)
     except Exception as error:  # as above
+        future.cancel()
         logger.info("The database is not ready: %r", error)
         word = "database: no answer"
     response = HttpResponse(f"{word}\n", status=200 if word == OK else 503, content_type="text/plain")

@@ -3,6 +3,7 @@
 And /livez and /readyz, of which each says only its part.
 """
 
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from clusters.models import Cluster, FlinkEndpoint
+from oceanus_console import health
 from oceanus_console.heartbeat import record_heartbeat
 from oceanus_console.models import Heartbeat
 
@@ -88,6 +90,20 @@ def test_without_a_database_it_still_answers(client: Client, monkeypatch: pytest
     assert response.status_code == 503
     assert response.json()["missing"] == ["database", "worker", "beat", "cluster"]
     assert time.monotonic() - started < 3.5
+
+
+def test_a_database_that_hangs_does_not_let_the_broker_look_as_if_it_did(
+    client: Client, alive: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "SECONDS", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for name, value in {"HOST": "127.0.0.1", "PORT": silent.getsockname()[1]}.items():
+            monkeypatch.setitem(connections.settings["default"], name, value)
+        asked = [client.get("/healthz").json() for _more_than_threads in range(5)]
+    assert {one["database"] for one in asked} == {"no answer"}
+    assert {one["broker"] for one in asked} == {"ok"}
 
 
 def test_it_is_for_reading(client: Client) -> None:
