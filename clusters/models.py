@@ -237,3 +237,20 @@ class FlinkEndpoint(models.Model):
     @property
     def browser_url(self) -> str:
         return self.dashboard_url or self.rest_url
+
+
+class Outage(models.Model):
+    """A time in which a Flink endpoint did not answer; silences with little between them are one, and counted."""
+
+    endpoint = models.ForeignKey(FlinkEndpoint, models.CASCADE, related_name="outages")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint"], condition=Q(ended_at=None), name="clusters_outage_one_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} {self.began_at} - {self.ended_at}"

@@ -5,7 +5,7 @@ from jobs.models.definition import Definition, Draft, Version
 from jobs.models.job import Folder, Job, JobQuerySet
 from jobs.models.measurement import Measurement
 from jobs.models.operation import Operation, OperationStep, Problem
-from jobs.models.run import Run, Snapshot
+from jobs.models.run import Restart, Run, Snapshot
 from jobs.models.search import SearchEntry
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Operation",
     "OperationStep",
     "Problem",
+    "Restart",
     "Run",
     "SearchEntry",
     "Snapshot",

@@ -148,3 +148,19 @@ class Snapshot(models.Model):
     @property
     def duration(self) -> object:
         return self.ended_at - self.created_at if self.ended_at else None
+
+
+class Restart(models.Model):
+    """That Flink itself restarted a run, as the watcher saw it: a row per run and hour, which counts."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="restarts")
+    hour = models.DateTimeField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "hour"], name="jobs_restart_one_row_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.first_at} {self.count}"

@@ -1,21 +1,24 @@
 """What a look tells of the endpoint itself: that it answers, how it is configured and how many slots it has; or since when it is away."""
 
 import logging
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from clusters import capacity
 from clusters.engine import Engine, EngineError
-from clusters.models import FlinkEndpoint
+from clusters.models import FlinkEndpoint, Outage
 from jobs.operations import truth
 
 log = logging.getLogger(__name__)
 
 BACK_OFF_LIMIT_SECONDS = 10
+# What is silent again so soon has one outage, not many.
+SAME_OUTAGE = timedelta(minutes=10)
 # Who has not looked for so long does not know whether it answered. By the clock of the database: those of workers may differ.
 UNWATCHED_SECONDS = 60
 REACHED = """
@@ -36,10 +39,12 @@ def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | N
     if endpoint.keeps_jobs is None or endpoint.unreachable_since:
         _ask_for_habits(endpoint, engine)
     known = [UNWATCHED_SECONDS, endpoint.keeps_jobs, endpoint.checkpoint_directory, next_look, endpoint.pk]
-    with connection.cursor() as cursor:
+    with transaction.atomic() if endpoint.unreachable_since else nullcontext(), connection.cursor() as cursor:
         cursor.execute(REACHED, known)
         if told := cursor.fetchone():  # else it has just been deleted
             (endpoint.answers_since,) = told
+        if endpoint.unreachable_since:
+            endpoint.outages.filter(ended_at=None).update(ended_at=Now())
     if endpoint.unreachable_since:
         truth.touch_jobs(endpoint)
 
@@ -69,11 +74,24 @@ def keep_capacity(endpoint: FlinkEndpoint, engine: Engine, jobs_ended: bool) -> 
 def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
     """Keep the last known states, say since when they are old, and come back with growing distance."""
     pause = min(BACK_OFF_LIMIT_SECONDS, 2 ** min(endpoint.failed_looks, 4))
-    FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
-        unreachable_since=Coalesce("unreachable_since", Now()),
-        unreachable_reason=reason[:1000],
-        failed_looks=F("failed_looks") + 1,
-        look_at=timezone.now() + timedelta(seconds=pause),
-    )
-    if not endpoint.unreachable_since:
+    is_news = not endpoint.unreachable_since
+    with transaction.atomic() if is_news else nullcontext():
+        is_there = FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
+            unreachable_since=Coalesce("unreachable_since", Now()),
+            unreachable_reason=reason[:1000],
+            failed_looks=F("failed_looks") + 1,
+            look_at=timezone.now() + timedelta(seconds=pause),
+        )
+        if is_news and is_there:
+            _begin_outage(endpoint)
+    if is_news:
         truth.touch_jobs(endpoint)
+
+
+def _begin_outage(endpoint: FlinkEndpoint) -> None:
+    """Put on record that it is silent: as one more silence of the last outage, if that is hardly over."""
+    last = endpoint.outages.order_by("-began_at").first()
+    if last and (last.ended_at is None or timezone.now() - last.ended_at < SAME_OUTAGE):
+        endpoint.outages.filter(pk=last.pk).update(ended_at=None, count=F("count") + 1)
+    else:
+        Outage.objects.create(endpoint=endpoint, began_at=timezone.now())

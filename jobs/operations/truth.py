@@ -1,11 +1,12 @@
 """The rule of the true state: what Flink says of a job that nobody is operating is what the job is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
 from jobs.operations.record import note, problem, update_job, write_rows
-from jobs.states import RunEnd, Status
+from jobs.states import Action, RunEnd, Status
 from workspaces.prepared import ask
 
 
@@ -29,15 +30,20 @@ def _patience_with(endpoint: FlinkEndpoint) -> timedelta:
 
 def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
     """Keep what Flink shows of these runs, where it is new."""
-    news = []
+    news, restarted = [], []
     now = timezone.now()
     for entry in book:
         seen = _as_seen(entry, sights.get(entry.flink_job_id), now)
         is_found = entry.is_unseen_here and entry.flink_job_id in sights
         if is_found or seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
             news.append((entry.pk, *seen))
+            if _restarts(entry, sights.get(entry.flink_job_id)):
+                restarted.append(entry.pk)
     if news:
-        write_rows(SEEN, news)
+        with transaction.atomic() if restarted else nullcontext():
+            write_rows(SEEN, news)
+            if restarted:
+                _note_restarts(restarted, now)
         ask(TOUCHED, [[pk for pk, *_seen in news]])
 
 
@@ -57,6 +63,30 @@ TOUCHED = """
     )
     UPDATE jobs_job SET changed_at = statement_timestamp() FROM theirs WHERE jobs_job.id = theirs.id RETURNING jobs_job.id
 """
+
+
+# Of runs that have started once; a row is written over within the hour, so that one that restarts all night is a few rows.
+RESTARTED = """
+    INSERT INTO jobs_restart (run_id, hour, first_at, last_at, count)
+    SELECT id, date_trunc('hour', %(now)s, 'UTC'), %(now)s, %(now)s, 1 FROM jobs_run
+    WHERE id = ANY(%(runs)s) AND started_at IS NOT NULL AND ended_at IS NULL
+    ON CONFLICT (run_id, hour) DO UPDATE SET last_at = excluded.last_at, count = jobs_restart.count + 1
+"""
+
+
+def _restarts(entry: Entry, sight: JobSight | None) -> bool:
+    """Tell whether a run whose tasks all worked is brought up anew, and nobody has asked for its end."""
+    was_up = entry.flink_state == JobState.RUNNING and 0 < entry.tasks_total == entry.tasks_up
+    comes_up = sight is not None and not sight.is_up and sight.state in COMING_UP
+    return was_up and comes_up and entry.action in ("", Action.SNAPSHOT)
+
+
+COMING_UP = (JobState.RESTARTING, JobState.RUNNING, JobState.INITIALIZING, JobState.CREATED, JobState.RECONCILING)
+
+
+def _note_restarts(runs: Collection[int], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(RESTARTED, {"runs": list(runs), "now": now})
 
 
 def _as_seen(entry: Entry, sight: JobSight | None, now: datetime) -> tuple[Any, ...]:

@@ -110,11 +110,12 @@ def close_cluster(version: str) -> None:
 
 def set_address(cluster: Cluster, version: str, url: str) -> None:
     """Note where Flink is now, and have the watcher look at once."""
-    FlinkEndpoint.objects.update_or_create(
+    endpoint, _is_new = FlinkEndpoint.objects.update_or_create(
         cluster=cluster,
         flink_version=version,
         defaults={"rest_url": url, "look_at": timezone.now(), "unreachable_since": None, "failed_looks": 0},
     )
+    endpoint.outages.filter(ended_at=None).update(ended_at=timezone.now())
 
 
 def make_user(username: str, password: str, is_super_admin: bool) -> None:
