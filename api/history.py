@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -15,20 +14,31 @@ from api.lookup import job_of
 from api.shapes import Many, Shape, Text, Whole
 from api.spelling import clock, milliseconds, seconds
 from jobs.advice import explain
-from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
-from jobs.states import Action, RunEnd
+from jobs.event_sentences import sentence
+from jobs.events import Event, Kind, Selection
+from jobs.models import Operation, OperationStep
+from jobs.states import Action
 
 # Of the product's types of events 11 and 21 are public; the others here continue its tens.
-STARTED, STOPPED, FAILED, SNAPSHOT_FAILED = "1", "11", "21", "31"
-DESCRIPTIONS = {
-    STARTED: _("The job has started"),
-    STOPPED: _("The job has stopped"),
-    FAILED: _("The job has failed"),
-    SNAPSHOT_FAILED: _("A snapshot has failed"),
+TYPES = {
+    Kind.STARTED: "1",
+    Kind.RECOVERED: "2",
+    Kind.STOPPED: "11",
+    Kind.FINISHED: "12",
+    Kind.START_CANCELLED: "13",
+    Kind.FAILED: "21",
+    Kind.START_FAILED: "22",
+    Kind.STOP_FAILED: "23",
+    Kind.RESTARTED: "24",
+    Kind.UNREACHABLE: "25",
+    Kind.SNAPSHOT_FAILED: "31",
+    Kind.SNAPSHOT: "32",
+    Kind.CREATED: "41",
+    Kind.PUBLISHED: "42",
+    Kind.SWITCHED: "43",
 }
-# So many runs, and failed snapshots, of one time are looked through, the newest; a narrower time has the others.
+# So many runs of one time are named, the newest; a narrower time has the others.
 MOST = 1000
-BROKEN = (RunEnd.FAILED, RunEnd.LOST)
 LATEST_SECOND = 253_402_300_799  # the end of the year 9999
 TIME = Whole(required=True, least=0, most=LATEST_SECOND, code=Code.INVALID_TIMES)
 MILLISECOND = Whole(required=True, least=0, most=LATEST_SECOND * 1000, code=Code.INVALID_TIMES)
@@ -56,58 +66,33 @@ DESCRIBE_JOB_SUBMISSION_LOG = Shape(
 
 
 def describe_job_events(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
-    """Tell of the starts, ends and failures of a job within a time, newest first."""
+    """Tell what happened to a job within a time, newest first, as the console's own page does."""
     job = job_of(caller, asked)
     since, until = _between(asked["StartTimestamp"], asked["EndTimestamp"])
+    numbers, wanted = asked.get("RunningOrderIds") or [], asked.get("Types")
+    kinds = [kind for kind, code in TYPES.items() if code in wanted] if wanted else list(Kind)
     runs = job.runs.filter(Q(started_at__range=(since, until)) | Q(ended_at__range=(since, until)))
-    if numbers := asked.get("RunningOrderIds"):
-        runs = runs.filter(number__in=numbers)
-    runs = runs.select_related("problem", "version").defer("problem__trace", "version__sql", "version__properties")
-    kept = list(runs.order_by("-number")[:MOST])
-    events = [one for run in kept for one in _events_of(run)] + list(_failed_snapshots(job, since, until, numbers))
-    wanted = asked.get("Types")
-    within = [one for one in events if since <= one.at <= until and (not wanted or one.kind in wanted)]
-    within.sort(key=lambda one: one.at, reverse=True)
-    offset = asked.get("Offset", 0)
+    runs = runs.filter(number__in=numbers) if numbers else runs
+    named = list(runs.order_by("-number").values_list("number", "version__number")[:MOST])
+    selection = Selection(job, kinds, numbers, since, until)
     return {
-        "Events": [_told(one) for one in within[offset : offset + asked.get("Limit", 20)]],
-        "RunningOrderIds": [] if numbers else [run.number for run in kept],
-        "TotalCount": len(within),
-        "Versions": [run.version.number for run in kept],
+        "Events": [_told(one) for one in selection.newest(asked.get("Limit", 20), asked.get("Offset", 0))]
+        if kinds
+        else [],
+        "RunningOrderIds": [] if numbers else [number for number, _version in named],
+        "TotalCount": sum(selection.counts().values()) if kinds else 0,
+        "Versions": [version for _number, version in named],
     }
-
-
-class Event(NamedTuple):
-    at: datetime
-    kind: str
-    run: Run
-    problem: Problem | None = None
-
-
-def _events_of(run: Run) -> Iterator[Event]:
-    if run.started_at:
-        yield Event(run.started_at, STARTED, run)
-    if run.ended_at and (run.started_at or run.end in BROKEN):
-        yield Event(run.ended_at, FAILED if run.end in BROKEN else STOPPED, run, run.problem)
-
-
-def _failed_snapshots(job: Job, since: datetime, until: datetime, numbers: list[int] | None) -> Iterator[Event]:
-    failed = job.snapshots.filter(state=Snapshot.State.FAILED, ended_at__range=(since, until))
-    if numbers:
-        failed = failed.filter(run__number__in=numbers)
-    for snapshot in failed.select_related("run", "problem").defer("problem__trace").order_by("-pk")[:MOST]:
-        if snapshot.ended_at:
-            yield Event(snapshot.ended_at, SNAPSHOT_FAILED, snapshot.run, snapshot.problem)
 
 
 def _told(event: Event) -> dict[str, Any]:
     told = explain(event.problem) if event.problem else None
     return {
-        "Type": event.kind,
-        "Description": str(DESCRIPTIONS[event.kind]),
+        "Type": TYPES[event.kind],
+        "Description": str(event.kind.label),
         "Timestamp": seconds(event.at),
-        "RunningOrderId": event.run.number,
-        "Message": told.summary if told else "",
+        "RunningOrderId": event.run.number if event.run else 0,
+        "Message": told.summary if told else sentence(event),
         "SolutionLink": "",
         "CauseAnalysis": told.cause if told else "",
         "Solution": told.advice if told else "",

@@ -35,6 +35,7 @@ of_a_job = [
     path("versions/compare/", versions.compare, name="compare"),
     path("snapshots/", job.snapshots, name="snapshots"),
     path("runs/", job.runs, name="runs"),
+    path("events/", job.events, name="events"),
     path("operations/", job.operations, name="operations"),
     path("monitoring/", monitoring.monitoring, name="monitoring"),
     path("monitoring/figures/", monitoring.figures, name="figures"),

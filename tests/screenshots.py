@@ -16,7 +16,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
 TABS = {"overview": "", "draft": "draft/", "versions": "versions/", "snapshots": "snapshots/", "runs": "runs/",
-        "operations": "operations/", "monitoring": "monitoring/"}  # fmt: skip
+        "events": "events/", "operations": "operations/", "monitoring": "monitoring/"}  # fmt: skip
 DIALOGS = ["publish", "run", "stop", "snapshot", "copy", "delete"]
 PLACES = ["jobs/", "jobs/new/", "batches/", "operations/", "clusters/", "members/"]
 

@@ -121,7 +121,7 @@ def signed_in(user: User) -> Client:
 
 
 def pages_of(job: Job) -> list[str]:
-    names = ["job", "draft", "versions", "compare", "snapshots", "runs", "operations", "monitoring"]
+    names = ["job", "draft", "versions", "compare", "snapshots", "runs", "events", "operations", "monitoring"]
     return [reverse("jobs", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
 
 

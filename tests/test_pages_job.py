@@ -171,7 +171,7 @@ def test_the_poll_is_silent_when_nothing_is_new(
         assert client.get(f"/jobs/{lived.serial}/poll/", {"seen": seen, "tab": "overview"}).status_code == 204
 
 
-@pytest.mark.parametrize("tab", ["overview", "draft", "versions", "snapshots", "runs", "operations"])
+@pytest.mark.parametrize("tab", ["overview", "draft", "versions", "snapshots", "runs", "events", "operations"])
 def test_the_poll_brings_head_and_tab(client: Client, alice: User, lived: Job, tab: str) -> None:
     client.force_login(alice)
     Job.objects.update(changed_at=timezone.now())

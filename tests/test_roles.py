@@ -111,6 +111,7 @@ TABLE: dict[str, tuple[Who, Who]] = {
     "compare": LOOK,
     "snapshots": LOOK,
     "runs": LOOK,
+    "events": LOOK,
     "operations": LOOK,
     "next-step": LOOK,
     "draft": (Who.SEE, Who.OPERATE),
@@ -309,7 +310,7 @@ def test_nonsense_in_an_address_or_a_form_is_no_error_of_the_console(address: Ad
 
 QUERIES = [
     *("page", "q", "status", "sort", "size", "seen", "row", "tab", "next", "version", "a", "b", "act", "outcome"),
-    *("user", "before", "after", "folder", "job", "outcome", "state"),
+    *("user", "before", "after", "kind", "run", "range", "show", "folder", "job", "outcome", "state"),
     *("problem", "line", "start", "allow", "snapshot"),
 ]
 FIELDS = [

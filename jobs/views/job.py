@@ -15,9 +15,11 @@ from jobs.advice import explain
 from jobs.models import Job, Operation
 from jobs.preview import newest_results
 from jobs.tree import Branch, tree_of
+from jobs.views.events import events_body
 from jobs.views.thrown import exceptions_of
 from jobs.views.visit import Request, job_of
 from workspaces.models import May
+from workspaces.record_pages import key_in
 
 PAGE_SIZE = 20
 # What changes together with a job's row is there so soon after it.
@@ -41,6 +43,11 @@ def snapshots(request: Request, serial: str) -> HttpResponse:
 @require_GET
 def runs(request: Request, serial: str) -> HttpResponse:
     return _tab(request, job_of(request, serial), "runs")
+
+
+@require_GET
+def events(request: Request, serial: str) -> HttpResponse:
+    return _tab(request, job_of(request, serial), "events")
 
 
 @require_GET
@@ -125,28 +132,44 @@ def _path(job: Job) -> list[Branch]:
 
 
 def _snapshots_body(request: Request, job: Job) -> dict[str, Any]:
-    return _page(request, job.snapshots.select_related("run__version", "problem"))
+    return _page(request, job.snapshots.select_related("run__version", "problem"), "serial")
 
 
 def _runs_body(request: Request, job: Job) -> dict[str, Any]:
-    return _page(request, job.runs.select_related("version", "endpoint", "restored_from", "problem"))
+    return _page(request, job.runs.select_related("version", "endpoint", "restored_from", "problem"), "number")
 
 
 def _operations_body(request: Request, job: Job) -> dict[str, Any]:
     told = Operation.objects.filter(job=job).select_related(
         "requested_by", "cancelled_by", "problem", "run", "snapshot"
     )
-    return _page(request, told.prefetch_related("steps"))
+    return _page(request, told.prefetch_related("steps"), "serial")
 
 
-def _page(request: Request, rows: Any) -> dict[str, Any]:
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    return {"page": page, "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)}
+def _page(request: Request, rows: Any, key: str) -> dict[str, Any]:
+    """Return the page that is asked for: by its number, or as the one that shows the row of this `key`."""
+    shown = request.GET.get("show", "")
+    number = request.GET.get("page") or _page_of(rows, key, shown)
+    page = Paginator(rows, PAGE_SIZE).get_page(number)
+    return {
+        "shown": shown,
+        "page": page,
+        "pages": page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1),
+    }
+
+
+def _page_of(rows: Any, key: str, shown: str) -> int:
+    """Return the number of the page with this row; of one that there isn't the first."""
+    if key == "number" and key_in(shown) is None:
+        return 1
+    found = rows.filter(**{key: shown.replace("\0", "")}).values_list("created_at").first() if shown else None
+    return rows.filter(created_at__gt=found[0]).count() // PAGE_SIZE + 1 if found else 1
 
 
 BODIES = {
     "overview": _overview_body,
     "snapshots": _snapshots_body,
     "runs": _runs_body,
+    "events": events_body,
     "operations": _operations_body,
 }

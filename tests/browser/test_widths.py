@@ -63,7 +63,17 @@ def test_no_page_is_wider_than_the_window(
     ticked = "?" + "&".join(f"job={one.serial}" for one in jobs)
     addresses = [
         job + one
-        for one in ("", "draft/", "versions/", "versions/compare/", "runs/", "operations/", "monitoring/", "run/")
+        for one in (
+            "",
+            "draft/",
+            "versions/",
+            "versions/compare/",
+            "runs/",
+            "events/",
+            "operations/",
+            "monitoring/",
+            "run/",
+        )
     ]
     addresses += [space + one for one in ("jobs/", "batches/", "operations/", "clusters/", "members/", "problems/")]
     addresses += [f"{space}batch/{act}/{ticked}" for act in ("run", "delete", "copy")]

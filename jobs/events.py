@@ -1,0 +1,253 @@
+"""What happened to a job, newest first, for the tab "Events" and for DescribeJobEvents alike: one source, so both tell the same.
+
+Events are no book of their own. They are read from what is on record anyway: starts and ends of runs, snapshots, operations; and what only the
+watcher sees: restarts by Flink itself, and times in which it did not answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextChoices, Value, When
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import pgettext_lazy
+
+from clusters.models import Outage
+from jobs.models import Job, Operation, Problem, Restart, Run, Snapshot
+from jobs.states import Action, Outcome, RunEnd
+
+
+class Kind(TextChoices):
+    FAILED = "failed", pgettext_lazy("event", "Job failed")
+    START_FAILED = "start-failed", pgettext_lazy("event", "Start failed")
+    STOP_FAILED = "stop-failed", pgettext_lazy("event", "Stop failed")
+    SNAPSHOT_FAILED = "snapshot-failed", pgettext_lazy("event", "Snapshot failed")
+    RESTARTED = "restarted", pgettext_lazy("event", "Restarted by Flink")
+    UNREACHABLE = "unreachable", pgettext_lazy("event", "Flink unreachable")
+    RECOVERED = "recovered", pgettext_lazy("event", "Recovered")
+    STARTED = "started", pgettext_lazy("event", "Started")
+    STOPPED = "stopped", pgettext_lazy("event", "Stopped")
+    FINISHED = "finished", pgettext_lazy("event", "Finished")
+    START_CANCELLED = "start-cancelled", pgettext_lazy("event", "Start cancelled")
+    SNAPSHOT = "snapshot", pgettext_lazy("event", "Snapshot created")
+    PUBLISHED = "published", pgettext_lazy("event", "Version published")
+    SWITCHED = "switched", pgettext_lazy("event", "Auto recovery switched")
+    CREATED = "created", pgettext_lazy("event", "Job created")
+
+
+# What somebody should look at.
+TROUBLE = frozenset(
+    {Kind.FAILED, Kind.START_FAILED, Kind.STOP_FAILED, Kind.SNAPSHOT_FAILED, Kind.RESTARTED, Kind.UNREACHABLE}
+)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands in the order: by its time, and of one time by where it is read from."""
+
+    at: datetime
+    source: str  # a key of SOURCES
+    pk: int
+
+    def __str__(self) -> str:
+        return f"{(self.at - EPOCH) // timedelta(microseconds=1)}-{self.source}-{self.pk}"
+
+    @classmethod
+    def of(cls, text: str) -> Place | None:
+        """Return the place that stands in an address, or None for anything else."""
+        found = re.fullmatch(r"(\d{1,16})-([a-z]+)-(\d{1,17})", text, re.ASCII)
+        if found is None or found[2] not in SOURCES:
+            return None
+        return cls(EPOCH + timedelta(microseconds=int(found[1])), found[2], int(found[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`operation`: by which it came about, where there is one; `problem`: why, where something went wrong."""
+
+    place: Place
+    kind: Kind
+    run: Run | None = None
+    snapshot: Snapshot | None = None
+    operation: Operation | None = None
+    problem: Problem | None = None
+    restart: Restart | None = None
+    outage: Outage | None = None
+
+    @property
+    def at(self) -> datetime:
+        return self.place.at
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The events of a job of these kinds and runs (numbers), within a time; what is empty means all."""
+
+    job: Job
+    kinds: Collection[str] = ()
+    runs: Collection[int] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def newest(self, count: int, skip: int = 0, before: Place | None = None) -> list[Event]:
+        """Return so many events, newest first, but for the first `skip`; only those `before` a place."""
+        first, *others = (
+            self._read_from(source)
+            .filter(_before(source, before))
+            .order_by("-at", "-pk")
+            .values_list("at", "read_from", "pk", "kind")[: skip + count]
+            for source in SOURCES
+        )
+        rows = first.union(*others, all=True).order_by("-at", "-read_from", "-pk")[skip : skip + count]
+        return _brought([(Place(at, source, pk), Kind(kind)) for at, source, pk, kind in rows])
+
+    def counts(self) -> dict[Kind, int]:
+        """Return how many events there are of each kind that occurs."""
+        first, *others = (
+            self._read_from(source).order_by().values("kind").annotate(n=Count("pk")).values_list("kind", "n")
+            for source in SOURCES
+        )
+        found: Counter[str] = Counter()
+        for kind, n in first.union(*others, all=True):
+            found[kind] += n
+        return {kind: found[kind] for kind in Kind if found[kind]}
+
+    def _read_from(self, source: str) -> Rows:
+        rows = SOURCES[source](self.job).annotate(read_from=Value(source))
+        if self.kinds:
+            rows = rows.filter(kind__in=self.kinds)
+        if self.runs:
+            rows = rows.filter(of_run__in=self.runs)
+        if self.since:
+            rows = rows.filter(at__gte=self.since)
+        return rows.filter(at__lte=self.until) if self.until else rows
+
+
+def _before(source: str, place: Place | None) -> Q:
+    if place is None:
+        return Q()
+    if source == place.source:
+        return Q(at__lt=place.at) | Q(at=place.at, pk__lt=place.pk)
+    return Q(at__lte=place.at) if source < place.source else Q(at__lt=place.at)
+
+
+# --- Where events are read from: each with its time (`at`) and its kind ---
+
+Rows = QuerySet[Any, Any]
+
+
+def _starts(job: Job) -> Rows:
+    automatic = Operation.objects.filter(run=OuterRef("pk"), action=Action.RUN, params__automatic=True)
+    kind = Case(When(Exists(automatic), then=Value(Kind.RECOVERED)), default=Value(Kind.STARTED))
+    return job.runs.exclude(started_at=None).annotate(at=F("started_at"), kind=kind, of_run=F("number"))
+
+
+def _ends(job: Job) -> Rows:
+    cancelled = Operation.objects.filter(run=OuterRef("pk"), action=Action.RUN, outcome=Outcome.CANCELLED)
+    never_up = [RunEnd.FAILED, RunEnd.LOST, RunEnd.CANCELLED, RunEnd.NEVER_STARTED]
+    kind = Case(
+        When(Q(Exists(cancelled), started_at=None, end__in=never_up), then=Value(Kind.START_CANCELLED)),
+        When(started_at=None, end__in=never_up, then=Value(Kind.START_FAILED)),
+        When(end__in=[RunEnd.FAILED, RunEnd.LOST], then=Value(Kind.FAILED)),
+        When(end=RunEnd.FINISHED, then=Value(Kind.FINISHED)),
+        default=Value(Kind.STOPPED),
+    )
+    return job.runs.exclude(ended_at=None).annotate(at=F("ended_at"), kind=kind, of_run=F("number"))
+
+
+def _snapshots(job: Job) -> Rows:
+    """Return the snapshots that somebody asked for; of checkpoints there is one row that moves on, which tells of no event."""
+    kind = Case(When(state=Snapshot.State.FAILED, then=Value(Kind.SNAPSHOT_FAILED)), default=Value(Kind.SNAPSHOT))
+    settled = job.snapshots.exclude(source=Snapshot.Source.CHECKPOINT).exclude(state=Snapshot.State.CREATING)
+    return settled.exclude(ended_at=None).annotate(at=F("ended_at"), kind=kind, of_run=F("run__number"))
+
+
+FAILING = {
+    Action.RUN: Kind.START_FAILED,
+    Action.STOP: Kind.STOP_FAILED,
+    Action.SNAPSHOT: Kind.SNAPSHOT_FAILED,
+}
+CHANGING = {Action.PUBLISH: Kind.PUBLISHED, Action.RECOVERY: Kind.SWITCHED, Action.CREATE: Kind.CREATED}
+
+
+def _operations(job: Job) -> Rows:
+    """Return those that changed the job, and those that failed, unless the end of their run or their snapshot tells the same."""
+    is_told = Q(problem=F("run__problem"), run__ended_at__isnull=False) | Q(problem=F("snapshot__problem"))
+    failed = Q(outcome=Outcome.FAILED, action__in=FAILING) & ~is_told
+    changing = Q(outcome=Outcome.SUCCEEDED, action__in=CHANGING)
+    kinds = [When(action=action, then=Value(kind)) for action, kind in (FAILING | CHANGING).items()]
+    told = Operation.objects.filter(failed | changing, job=job, ended_at__isnull=False)
+    return told.annotate(at=F("ended_at"), kind=Case(*kinds), of_run=F("run__number"))
+
+
+def _restarts(job: Job) -> Rows:
+    restarts = Restart.objects.filter(run__job=job)
+    return restarts.annotate(at=F("first_at"), kind=Value(Kind.RESTARTED), of_run=F("run__number"))
+
+
+def _outages(job: Job) -> Rows:
+    """Return the times in which the Flink of a run did not answer, as far as they fell into its life."""
+    lived = job.runs.filter(endpoint=OuterRef("endpoint"), created_at__lte=Coalesce(OuterRef("ended_at"), Now()))
+    lived = lived.filter(Q(ended_at=None) | Q(ended_at__gte=OuterRef("began_at"))).order_by("-number")
+    here = Outage.objects.filter(endpoint__in=job.runs.order_by().values("endpoint"))
+    here = here.annotate(of_run=Subquery(lived.values("number")[:1])).filter(of_run__isnull=False)
+    return here.annotate(at=F("began_at"), kind=Value(Kind.UNREACHABLE))
+
+
+# Name in an address -> what is read.
+SOURCES = {
+    "end": _ends,
+    "operation": _operations,
+    "outage": _outages,
+    "restart": _restarts,
+    "snapshot": _snapshots,
+    "start": _starts,
+}
+
+
+# --- From the places of a page to all that is told of them: a few statements, however many there are ---
+
+DEFINITION = ("sql", "properties")
+
+
+def _brought(found: Sequence[tuple[Place, Kind]]) -> list[Event]:
+    def pks(*sources: str) -> set[int]:
+        return {place.pk for place, _kind in found if place.source in sources}
+
+    told = Operation.objects.select_related("requested_by", "cancelled_by", "problem", "run__version", "snapshot")
+    told = told.defer(*(f"run__version__{name}" for name in DEFINITION))
+    runs = Run.objects.select_related("version", "restored_from", "problem")
+    runs_by_id = runs.defer(*(f"version__{name}" for name in DEFINITION)).in_bulk(pks("start", "end"))
+    snapshots = Snapshot.objects.select_related("run__version", "problem")
+    snapshots_by_id = snapshots.defer(*(f"run__version__{name}" for name in DEFINITION)).in_bulk(pks("snapshot"))
+    began_or_ended = Q(action=Action.RUN) | Q(action=Action.STOP, outcome=Outcome.SUCCEEDED)
+    acts = {(one.run_id, one.action): one for one in told.filter(began_or_ended, run__in=runs_by_id)}
+    asked = {one.snapshot_id: one for one in told.filter(snapshot__in=snapshots_by_id)}
+    operations = told.in_bulk(pks("operation"))
+    restarts = Restart.objects.select_related("run__version").defer(*(f"run__version__{name}" for name in DEFINITION))
+    restarts_by_id, outages = restarts.in_bulk(pks("restart")), Outage.objects.in_bulk(pks("outage"))
+
+    def event(place: Place, kind: Kind) -> Event | None:
+        if place.source == "snapshot" and (snapshot := snapshots_by_id.get(place.pk)):
+            return Event(place, kind, snapshot.run, snapshot, asked.get(place.pk), snapshot.problem)
+        if place.source == "operation" and (operation := operations.get(place.pk)):
+            return Event(place, kind, operation.run, operation.snapshot, operation, operation.problem)
+        if place.source == "restart" and (restart := restarts_by_id.get(place.pk)):
+            return Event(place, kind, restart.run, restart=restart)
+        if place.source == "outage" and (outage := outages.get(place.pk)):
+            return Event(place, kind, outage=outage)
+        if place.source in ("start", "end") and (run := runs_by_id.get(place.pk)):
+            start, stop = acts.get((run.pk, Action.RUN)), acts.get((run.pk, Action.STOP))
+            if place.source == "start":
+                return Event(place, kind, run, run.restored_from, start)
+            by = stop if run.started_at else stop or start
+            return Event(place, kind, run, by.snapshot if by else None, by, run.problem)
+        return None  # removed of age since its place was found
+
+    return [one for one in (event(place, kind) for place, kind in found) if one]
