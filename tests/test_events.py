@@ -218,6 +218,7 @@ def test_it_narrows_to_a_kind_to_a_run_and_to_a_time(signed_in: Client, console:
     assert len(sentences_in(read(signed_in, console.job, "?run=1"))) == 1
     assert len(sentences_in(read(signed_in, console.job, "?run=1&range=30d"))) == 2
     assert len(sentences_in(read(signed_in, console.job, "?kind=started&range=all"))) == 2
+    assert "No event matches" in read(signed_in, console.job, "?run=-5").text
     none = read(signed_in, console.job, "?kind=snapshot&run=2")
     assert "No event matches" in none.text
     assert f'href="/jobs/{console.job.serial}/events/"' in none.text, "the filters can be reset"

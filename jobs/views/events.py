@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,6 @@ from jobs.events import TROUBLE, Event, Kind, Place, Selection
 from jobs.models import Job
 from jobs.states import Action
 from jobs.views.visit import Request
-from workspaces.record_pages import key_in
 
 PAGE_SIZE = 30
 PROBLEMS = "problems"
@@ -60,10 +60,10 @@ class Wish:
     @classmethod
     def of(cls, query: QueryDict) -> Wish:
         kind, within = query.get("kind", ""), query.get("range", "")
-        run = key_in(query.get("run", "").strip())
+        run = query.get("run", "").strip()
         return cls(
             kind=kind if kind in (PROBLEMS, *Kind.values) else "",
-            run=run if run is not None and run < 2**31 else None,
+            run=int(run) if re.fullmatch(r"-?\d{1,9}", run, re.ASCII) else None,
             range=within if within in RANGES else USUAL_RANGE,
             before=Place.of(query.get("before", "")),
         )
