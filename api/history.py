@@ -75,12 +75,13 @@ def describe_job_events(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]
     runs = runs.filter(number__in=numbers) if numbers else runs
     named = list(runs.order_by("-number").values_list("number", "version__number")[:MOST])
     selection = Selection(job, kinds, numbers, since, until)
+    total = sum(selection.counts().values()) if kinds else 0
+    offset, limit = asked.get("Offset", 0), asked.get("Limit", 20)
+    events = selection.newest(limit, offset) if limit and offset < total else []
     return {
-        "Events": [_told(one) for one in selection.newest(asked.get("Limit", 20), asked.get("Offset", 0))]
-        if kinds
-        else [],
+        "Events": [_told(one) for one in events],
         "RunningOrderIds": [] if numbers else [number for number, _version in named],
-        "TotalCount": sum(selection.counts().values()) if kinds else 0,
+        "TotalCount": total,
         "Versions": [version for _number, version in named],
     }
 

@@ -185,6 +185,21 @@ def test_a_stop_that_was_given_up_is_told(signed_in: Client, console: Console, f
     assert sentences_in(read(signed_in, console.job))[0] == "Stopping run #1 failed."
 
 
+def test_a_job_that_fails_while_it_is_stopped_is_one_event(
+    signed_in: Client, console: Console, fake: FakeFlink
+) -> None:
+    run = console.start()
+    fake.hold_cancels()
+    console.click_stop(with_snapshot=False)
+    console.perform()
+    fake.fail_job(run.flink_job_id, BY_ZERO)
+    console.settle()
+    assert sentences_in(read(signed_in, console.job))[:2] == [
+        "Run #1 failed on Flink.",
+        "Run #1 of version 1 started without state.",
+    ]
+
+
 def test_the_checkpoint_that_moves_on_is_no_event(console: Console) -> None:
     run = console.start()
     before = kinds_of(console.job)
@@ -304,6 +319,8 @@ def test_the_api_tells_the_same(alice: User, console: Console, fake: FakeFlink) 
     second = Program(alice).call("DescribeJobEvents", asked | {"Offset": 1, "Limit": 2})
     assert second["Events"] == told["Events"][1:3]
     assert second["TotalCount"] == len(events)
+    for none in ({"Limit": 0}, {"Offset": 2**63 - 1}, {"Types": ["99"]}):
+        assert Program(alice).call("DescribeJobEvents", asked | none)["Events"] == []
 
 
 def test_an_open_page_gets_what_is_new(signed_in: Client, console: Console) -> None:
