@@ -311,16 +311,20 @@ def test_the_api_tells_the_same(alice: User, console: Console, fake: FakeFlink) 
     console.click_stop()
     console.settle()
     asked = {"JobId": console.job.serial, "StartTimestamp": 0, "EndTimestamp": 9_999_999_999}
-    told = Program(alice).call("DescribeJobEvents", asked)
+    program = Program(alice)
+    told = program.call("DescribeJobEvents", asked)
     events = events_of(console.job)
     assert [one["Timestamp"] for one in told["Events"]] == [int(one.at.timestamp()) for one in events]
     assert [one["Description"] for one in told["Events"]] == [str(one.kind.label) for one in events]
     assert told["TotalCount"] == len(events)
-    second = Program(alice).call("DescribeJobEvents", asked | {"Offset": 1, "Limit": 2})
+    assert [one["Type"] for one in told["Events"]] == ["11", "32", "22", "21", "1", "42", "41"]
+    failures = program.call("DescribeJobEvents", asked | {"Types": ["21"]})
+    assert [one["Description"] for one in failures["Events"]] == ["Job failed"]
+    second = program.call("DescribeJobEvents", asked | {"Offset": 1, "Limit": 2})
     assert second["Events"] == told["Events"][1:3]
     assert second["TotalCount"] == len(events)
     for none in ({"Limit": 0}, {"Offset": 2**63 - 1}, {"Types": ["99"]}):
-        assert Program(alice).call("DescribeJobEvents", asked | none)["Events"] == []
+        assert program.call("DescribeJobEvents", asked | none)["Events"] == []
 
 
 def test_an_open_page_gets_what_is_new(signed_in: Client, console: Console) -> None:
@@ -407,10 +411,14 @@ def test_a_flink_that_was_silent_is_told_to_the_jobs_that_ran_there(
     fake.stop()
     console.watch()
     console.watch()
-    assert sentences_in(read(signed_in, console.job))[0] == "The Flink of the job does not answer."
+    during = read(signed_in, console.job)
+    assert sentences_in(during)[0] == "The Flink of the job does not answer."
+    assert "What happened to the job there since then is not known yet." in during.text
     fake.start()
     console.watch()
-    assert sentences_in(read(signed_in, console.job))[0] == "The Flink of the job did not answer; then it was back."
+    after = read(signed_in, console.job)
+    assert sentences_in(after)[0] == "The Flink of the job did not answer; then it was back."
+    assert "is not known yet" not in after.text
     fake.stop()
     console.watch()
     fake.start()
