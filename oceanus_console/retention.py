@@ -19,7 +19,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from psycopg import sql
 
-from jobs.models import Batch, BatchItem, Job, Operation, OperationStep, Problem, Run, Snapshot
+from clusters.models import Outage
+from jobs.models import Batch, BatchItem, Job, Operation, OperationStep, Problem, Restart, Run, Snapshot
 from jobs.operations.record import alone
 from oceanus_console import ended
 from oceanus_console.models import Unsealed
@@ -57,6 +58,9 @@ def _portions() -> Iterator[int]:
             rows = old(since)
             waits = Unsealed.objects.filter(table_name=rows.model._meta.db_table, row_id=OuterRef("pk"))
             yield from _removed(rows.filter(~Exists(waits)), lambda some: _remove_from_record(some, since))
+        # What the watcher saw is nobody's act, and has no seal.
+        for seen in (Outage.objects.filter(ended_at__lt=since), Restart.objects.filter(last_at__lt=since)):
+            yield from _removed(seen, _remove_plain)
 
 
 def _removed(rows: Rows, remove: Callable[[Rows], None]) -> Iterator[int]:

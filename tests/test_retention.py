@@ -345,6 +345,22 @@ def test_a_forged_removal_is_found(removed: list[int], statement: str, fault: st
 # --- what is not on record ---
 
 
+def test_what_only_the_watcher_saw_goes_when_it_is_old_and_over(history: Console, settings: Any) -> None:
+    old, young = timezone.now() - timedelta(days=100), timezone.now()
+    outages, restarts = history.job.endpoint.outages, history.run.restarts
+    for ended_at in (old, young, None):
+        outages.create(began_at=old, ended_at=ended_at)
+    for last_at in (old, young):
+        restarts.create(hour=last_at, first_at=old, last_at=last_at)
+    settings.KEEP_RECORDS_DAYS = 0
+    retention.remove_old()
+    assert (outages.count(), restarts.count()) == (3, 2)
+    settings.KEEP_RECORDS_DAYS = 90
+    retention.remove_old()
+    assert set(outages.values_list("ended_at", flat=True)) == {young, None}
+    assert list(restarts.values_list("last_at", flat=True)) == [young]
+
+
 def test_expired_sessions_and_old_failed_sign_ins_go(db: None, settings: Any) -> None:
     settings.KEEP_RECORDS_DAYS = 0
     now = timezone.now()

@@ -90,8 +90,8 @@ def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
 
 def _begin_outage(endpoint: FlinkEndpoint) -> None:
     """Put on record that it is silent: as one more silence of the last outage, if that is hardly over."""
-    last = endpoint.outages.order_by("-began_at").first()
+    last = endpoint.outages.order_by("-pk").first()
     if last and (last.ended_at is None or timezone.now() - last.ended_at < SAME_OUTAGE):
         endpoint.outages.filter(pk=last.pk).update(ended_at=None, count=F("count") + 1)
     else:
-        Outage.objects.create(endpoint=endpoint, began_at=timezone.now())
+        Outage.objects.create(endpoint=endpoint, began_at=Now())
