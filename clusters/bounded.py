@@ -2,6 +2,8 @@
 
 import io
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from typing import Any
 
@@ -81,3 +83,12 @@ class BoundedHTTP(urllib3.PoolManager):
             raise TooLarge(f"more than {LARGEST_BYTES} bytes")
         answer.release_conn()
         return answer, body
+
+    @contextmanager
+    def begin(self, method: str, url: str, **content: Any) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Give the answer as soon as its head is there; what is not read of it in the block is never read."""
+        answer = self.request(method, url, retries=False, redirect=False, preload_content=False, **content)
+        try:
+            yield answer
+        finally:
+            answer.close()

@@ -8,6 +8,7 @@ The exception tree, sorted by what the caller must do next:
       NotFound        the engine answers and does not know this job (or this trigger)
       Refused         the engine answered no, with a reason
         AlreadySubmitted   this job id was submitted before: adopt it
+        Missing            it has no such file of logs, or no such process
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,10 @@ class Refused(EngineError):
 
 class AlreadySubmitted(Refused):
     """Say that a job with this id was submitted before."""
+
+
+class Missing(Refused):
+    """Say that there is no such file of logs, or no such process."""
 
 
 class JobState(StrEnum):

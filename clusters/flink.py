@@ -13,16 +13,13 @@ import urllib3
 
 from clusters.bounded import BoundedHTTP
 from clusters.engine import (
-    AlreadySubmitted,
     Capacity,
     Checkpoint,
-    EngineError,
     Failure,
     Figures,
     Habits,
     JobSight,
     JobState,
-    NotFound,
     PastException,
     Refused,
     SavepointSight,
@@ -30,19 +27,19 @@ from clusters.engine import (
     Statement,
     Submission,
     Unanswered,
-    Unreachable,
 )
 from clusters.flink_answers import (
     TRACE_LIMIT,
     Overview,
     checkpoint_of,
     moment,
-    parsed,
+    of_flink,
     root_cause,
     understanding,
 )
 from clusters.flink_figures import exceptions_of, figures_of
-from clusters.network import not_of_flink, redirected, words
+from clusters.flink_logs import FlinkLogs
+from clusters.network import our_errors, redirected_elsewhere
 
 RUNNER_CLASS = "console.SqlRunner"
 CONNECT_SECONDS = 3.0
@@ -51,14 +48,6 @@ ASK_SECONDS = 15.0
 # The first SQL job after a JobManager's start loads the planner; a busy JobManager compiles one job after the other.
 SUBMIT_SECONDS = 90.0
 
-# Flink says these when it gave up waiting for itself: the deed may still have been done.
-UNSURE = re.compile(
-    r"TimeoutException|AskTimeout|LeaderElection|leader election|RecipientUnreachable|FencingTokenException"
-)
-DUPLICATE = re.compile(r"Duplicate(Job|Application)SubmissionException")
-UNKNOWN_JOB = re.compile(
-    r"FlinkJobNotFoundException|Job [0-9a-f]{32} not found|There is no savepoint operation with triggerId"
-)
 MISSING_JAR = re.compile(r"Jar file .* does not exist")
 
 
@@ -73,6 +62,7 @@ class FlinkEngine:
         self.url = url.rstrip("/")
         self.runner_jar = runner_jar
         self._http = BoundedHTTP()
+        self.logs = FlinkLogs(self.url, self._http, self._get)
         self._jar_id = ""
         # With more at a time a JobManager compiles no faster, and each takes longer.
         self._submitting = BoundedSemaphore(submissions_at_a_time)
@@ -119,7 +109,7 @@ class FlinkEngine:
     def look(self, path: str) -> str:
         status, body = self._request("GET", path, read_seconds=LOOK_SECONDS)
         if status >= 300:
-            _read(status, body)
+            of_flink(status, body)
         return body.decode(errors="replace")
 
     def figures(self, job_id: str) -> Figures:
@@ -233,48 +223,16 @@ class FlinkEngine:
         return self._send(method, path, read_seconds=read_seconds, json=body)
 
     def _send(self, method: str, path: str, *, read_seconds: float, **content: Any) -> dict[str, Any]:
-        return _read(*self._request(method, path, read_seconds=read_seconds, **content))
+        return of_flink(*self._request(method, path, read_seconds=read_seconds, **content))
 
     def _request(self, method: str, path: str, *, read_seconds: float, **content: Any) -> tuple[int, bytes]:
         if content.get("json", ...) is None:
             del content["json"]
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
-        try:
+        with our_errors():
             answer, body = self._http.ask(method, self.url + path, timeout=timeout, **content)
-        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
-            raise Unreachable(words(error), str(error)) from error
-        except urllib3.exceptions.HTTPError as error:
-            raise Unanswered(words(error), f"{type(error).__name__}: {error}") from error
-        if place := answer.get_redirect_location():
-            raise Unanswered(redirected(answer.status, place))
+        redirected_elsewhere(answer)
         return answer.status, body
-
-
-def _read(status: int, body: bytes) -> Any:
-    try:
-        data = parsed(body)
-    except ValueError as error:
-        raise Unanswered(not_of_flink(status, body)) from error
-    if status < 300 and isinstance(data, dict | list):
-        return data  # a list in one case: the JobManager's configuration
-    if not isinstance(data, dict):
-        raise Unanswered(not_of_flink(status, body))
-    raise _error(status, data, body)
-
-
-def _error(status: int, data: dict[str, Any], body: bytes) -> EngineError:
-    errors = data.get("errors")
-    if not isinstance(errors, list):
-        return Unanswered(not_of_flink(status, body))
-    trace = "\n".join(str(line) for line in errors)[:TRACE_LIMIT]
-    summary = root_cause(trace)
-    if DUPLICATE.search(trace):
-        return AlreadySubmitted(summary, trace)
-    if UNKNOWN_JOB.search(trace):
-        return NotFound(summary, trace)
-    if status == 503 or UNSURE.search(summary):
-        return Unanswered(summary, trace)
-    return Refused(summary, trace)
 
 
 def plain_path(uri: str) -> str:

@@ -7,9 +7,28 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from clusters.engine import Checkpoint, JobSight, JobState, Sights, Unanswered
+from clusters.engine import (
+    AlreadySubmitted,
+    Checkpoint,
+    EngineError,
+    JobSight,
+    JobState,
+    NotFound,
+    Refused,
+    Sights,
+    Unanswered,
+)
+from clusters.network import not_of_flink
 
 TRACE_LIMIT = 60_000
+# Flink says these when it gave up waiting for itself: the deed may still have been done.
+UNSURE = re.compile(
+    r"TimeoutException|AskTimeout|LeaderElection|leader election|RecipientUnreachable|FencingTokenException"
+)
+DUPLICATE = re.compile(r"Duplicate(Job|Application)SubmissionException")
+UNKNOWN_JOB = re.compile(
+    r"FlinkJobNotFoundException|Job [0-9a-f]{32} not found|There is no savepoint operation with triggerId"
+)
 # How JSON writes the one character that PostgreSQL does not take: it stands in errors that quote binary data.
 NUL, REPLACED = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000"), rb"\1\\ufffd"
 
@@ -17,6 +36,34 @@ NUL, REPLACED = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000"), rb"\1\\ufffd"
 def parsed(body: bytes) -> Any:
     """Return what a JSON text says, each NUL in it replaced. Raise ValueError for anything else."""
     return json.loads(NUL.sub(REPLACED, body) if b"\\u0000" in body else body)
+
+
+def of_flink(status: int, body: bytes) -> Any:
+    """Return what Flink answered. Raise what it means when it is no, and Unanswered for what is not of Flink."""
+    try:
+        data = parsed(body)
+    except ValueError as error:
+        raise Unanswered(not_of_flink(status, body)) from error
+    if status < 300 and isinstance(data, dict | list):
+        return data  # a list in one case: the JobManager's configuration
+    if not isinstance(data, dict):
+        raise Unanswered(not_of_flink(status, body))
+    raise _error(status, data, body)
+
+
+def _error(status: int, data: dict[str, Any], body: bytes) -> EngineError:
+    errors = data.get("errors")
+    if not isinstance(errors, list):
+        return Unanswered(not_of_flink(status, body))
+    trace = "\n".join(str(line) for line in errors)[:TRACE_LIMIT]
+    summary = root_cause(trace)
+    if DUPLICATE.search(trace):
+        return AlreadySubmitted(summary, trace)
+    if UNKNOWN_JOB.search(trace):
+        return NotFound(summary, trace)
+    if status == 503 or UNSURE.search(summary):
+        return Unanswered(summary, trace)
+    return Refused(summary, trace)
 
 
 @contextmanager

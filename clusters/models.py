@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters import flink
 from clusters.engine import Engine
+from clusters.process_logs import ProcessLogs
 from workspaces.models import Visitor, Workspace, is_super_admin
 from workspaces.serials import new_serial
 
@@ -219,6 +220,13 @@ class FlinkEndpoint(models.Model):
 
     def engine(self) -> Engine:
         """Return the driver for this endpoint; one per process and address, with kept-alive connections."""
+        return self._driver()
+
+    def logs(self) -> ProcessLogs:
+        """Return the reader of what its processes log."""
+        return self._driver().logs
+
+    def _driver(self) -> flink.FlinkEngine:
         return flink.connect(self.rest_url, settings.SQL_RUNNER_JAR, settings.BATCH_PARALLEL_PER_ENDPOINT)
 
     @property

@@ -2,12 +2,16 @@
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import urllib3
 import urllib3.exceptions as wrong
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as N_
 
 from clusters.bounded import TooLarge
+from clusters.engine import Unanswered, Unreachable
 
 REFUSED = N_("The connection was refused: nothing listens at this address.")
 UNKNOWN_HOST = N_("There is no host of this name.")
@@ -37,6 +41,17 @@ OF_THE_LIBRARY = {
 }
 
 
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Turn what the library raises into ours."""
+    try:
+        yield
+    except (wrong.NewConnectionError, wrong.ConnectTimeoutError) as error:
+        raise Unreachable(words(error), str(error)) from error
+    except wrong.HTTPError as error:
+        raise Unanswered(words(error), f"{type(error).__name__}: {error}") from error
+
+
 def words(error: wrong.HTTPError) -> str:
     """Return what went wrong; of what is not known here, the library's own text."""
     cause = error.__cause__
@@ -52,9 +67,11 @@ def not_of_flink(status: int, body: bytes) -> str:
     return NOT_OF_FLINK % {"status": status, "said": " ".join(text.split())[:200]}
 
 
-def redirected(status: int, place: str) -> str:
-    """Return where something before a Flink sends us on, shortened."""
-    return REDIRECTED % {"status": status, "place": place[:200].replace("\0", "\ufffd")}
+def redirected_elsewhere(answer: urllib3.BaseHTTPResponse) -> None:
+    """Raise Unanswered, and say where, if something before a Flink sends us on."""
+    if place := answer.get_redirect_location():
+        said = place[:200].replace("\0", "\ufffd")
+        raise Unanswered(REDIRECTED % {"status": answer.status, "place": said})
 
 
 def told(reason: str) -> str:

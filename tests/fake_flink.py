@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 Json = dict[str, Any]
 Match = tuple[str, str]
@@ -86,6 +86,7 @@ class FakeJob:
     heading: str = ""  # the state it takes at the next look
     # Name of a vertex -> metric -> value, the same for each of its subtasks; "NaN" is what Flink writes for what it can't tell.
     metrics: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    runs_on: list[str] = field(default_factory=lambda: ["fake-tm-0"])  # ids of TaskManagers
 
     @property
     def savepoints(self) -> list[str]:
@@ -200,6 +201,8 @@ class FakeFlink:
         self.savepoint_dir = ""  # of the cluster, for who asks without a directory
         self.requests: list[Request] = []
         self.jars: dict[str, bytes] = {}  # jar id -> content; outlives a restart
+        # Process ("" is the JobManager) -> file -> content; "log" and "stdout" are what every process has, all else is listed.
+        self.logs: dict[str, dict[str, bytes]] = {"": {}, "fake-tm-0": {}}
         self.broken: list[Exception] = []  # errors of hooks and of this fake; raised when the `with` block ends
         self.port = 0
         self._lock = threading.RLock()
@@ -463,8 +466,9 @@ class FakeFlink:
             raise _Closed
         if fault and kind in ("status", "html", "garbage"):
             return wire.answer(*_spoiled(fault))
-        data = json.dumps(answer).encode()
-        wire.answer(status, data, cut=len(data) // 2 if kind == "truncated" else None)
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        content_type = "text/plain" if isinstance(answer, bytes) else "application/json"
+        wire.answer(status, data, content_type, cut=len(data) // 2 if kind == "truncated" else None)
 
     def _call_hooks(self, request: Request, when: str) -> None:
         with self._lock:
@@ -594,6 +598,44 @@ class FakeFlink:
             free -= min(slots, free)
         return 200, {"taskmanagers": rows}
 
+    # --- logs ---
+
+    @route("GET", "/jobmanager/logs")
+    def _logs_of_jobmanager(self, body: Any) -> tuple[int, Json]:
+        return self._logs_of("")
+
+    @route("GET", "/jobmanager/(?:logs/)?(?P<name>log|stdout|[^/]+)")
+    def _log_of_jobmanager(self, body: Any, name: str) -> tuple[int, Any]:
+        if unquote(name) not in self.logs[""]:
+            return 404, {"errors": ["This file does not exist in JobManager log dir."]}
+        return 200, self.logs[""][unquote(name)]
+
+    @route("GET", "/taskmanagers/(?P<id>[^/]+)/logs")
+    def _logs_of_taskmanager(self, body: Any, id: str) -> tuple[int, Json]:
+        return self._logs_of(unquote(id))
+
+    @route("GET", "/taskmanagers/(?P<id>[^/]+)/(?:logs/)?(?P<name>[^/]+)")
+    def _log_of_taskmanager(self, body: Any, id: str, name: str) -> tuple[int, Any]:
+        process = unquote(id)
+        failed = f"{RUNTIME}.rest.NotFoundException: Failed to transfer file from TaskExecutor {process}"
+        if process not in self.logs:
+            raise _Rejected(404, trace(failed + " because it was unknown."))
+        if unquote(name) not in self.logs[process]:
+            missing = f"java.io.FileNotFoundException: The file {unquote(name)} does not exist on the TaskExecutor."
+            raise _Rejected(500, trace(f"org.apache.flink.util.FlinkException: {failed}.", missing))
+        return 200, self.logs[process][unquote(name)]
+
+    def _logs_of(self, process: str) -> tuple[int, Json]:
+        if process not in self.logs:
+            raise _Rejected(
+                404, trace(f"{RUNTIME}.rest.handler.RestHandlerException: Could not find TaskExecutor {process}")
+            )
+        files = [(name, text) for name, text in self.logs[process].items() if name not in ("log", "stdout")]
+        rows = [
+            {"name": name, "size": len(text), "mtime": 1_000 * at} for at, (name, text) in enumerate(files, start=1)
+        ]
+        return 200, {"logs": rows}
+
     # --- looking at jobs ---
 
     @route("GET", "/jobs")
@@ -654,6 +696,13 @@ class FakeFlink:
         size = row["parallelism"]
         values = job.metrics.get(row["name"], {}).items()
         return 200, [{"id": id, "max": one, "sum": "NaN" if one == "NaN" else size * float(one)} for id, one in values]
+
+    @route("GET", JOB + r"/vertices/(?P<vertex>[^/]+)/taskmanagers")
+    def _vertex_taskmanagers(self, body: Any, job_id: str, vertex: str) -> tuple[int, Json]:
+        rows = [
+            {"endpoint": "127.0.0.1:1", "status": "RUNNING", "taskmanager-id": one} for one in self._job(job_id).runs_on
+        ]
+        return 200, {"id": vertex, "name": "", "now": _now(), "taskmanagers": rows}
 
     def _job(self, job_id: str) -> FakeJob:
         if job_id not in self._jobs:
