@@ -121,7 +121,9 @@ def signed_in(user: User) -> Client:
 
 
 def pages_of(job: Job) -> list[str]:
-    names = ["job", "draft", "versions", "compare", "snapshots", "runs", "events", "operations", "monitoring"]
+    names = [
+        *("job", "draft", "versions", "compare", "snapshots", "runs", "events", "operations", "monitoring", "logs")
+    ]
     return [reverse("jobs", args=[job.workspace.serial]), *(reverse(name, args=[job.serial]) for name in names)]
 
 
@@ -191,7 +193,9 @@ def test_pages_of_a_running_job_with_history(alice: User, console: Console) -> N
     job = console.job
     after = [reverse("version", args=[job.serial, 2]), reverse("next-step", args=[job.serial, 2])]
     as_tables = reverse("monitoring", args=[job.serial]) + "?as=table"
-    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), *after, as_tables)
+    logs = reverse("logs", args=[job.serial])
+    of_processes = [f"{logs}?process={one}" for one in ("running", "startup", "taskmanager:gone", "jobmanager&q=x")]
+    assert_chinese(signed_in(alice), *pages_of(job), *dialogs_of(job), *after, as_tables, *of_processes)
 
 
 def test_pages_of_a_stopped_job_with_snapshots(alice: User, console: Console) -> None:

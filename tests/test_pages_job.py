@@ -26,6 +26,8 @@ TABS = [
     "operations/",
     "results/",
     "monitoring/",
+    "logs/",
+    "logs/?process=",
 ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from django import template
 from django.template import Context
@@ -97,6 +98,13 @@ def flink_page(run: Run) -> str:
     """Return the address of the run in Flink's dashboard."""
     kind = "completed" if run.ended_at else "running"
     return f"{run.endpoint.browser_url.rstrip('/')}/#/job/{kind}/{run.flink_job_id}/overview"
+
+
+@register.simple_tag
+def flink_log_page(run: Run, taskmanager: str) -> str:
+    """Return the address of the log of a TaskManager, or of the JobManager (""), in Flink's dashboard."""
+    place = f"task-manager/{quote(taskmanager, safe='')}" if taskmanager else "job-manager"
+    return f"{run.endpoint.browser_url.rstrip('/')}/#/{place}/logs"
 
 
 @register.simple_tag

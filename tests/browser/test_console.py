@@ -203,6 +203,8 @@ def test_every_page_is_accessible(console: Console, signed_in: Page, live_server
         "runs/",
         "operations/",
         "monitoring/",
+        "logs/?process=running",
+        "logs/?process=startup",
     )
     dialogs = ("publish/", "run/", "stop/", "snapshot/", "cancel/", "delete/", "copy/", "move/", "rename/", "describe/")
     places = ("jobs/", "jobs/new/", "folders/new/", "batches/", "operations/", "clusters/", "members/")

@@ -72,6 +72,7 @@ def test_no_page_is_wider_than_the_window(
             "events/",
             "operations/",
             "monitoring/",
+            "logs/?process=",
             "run/",
         )
     ]
