@@ -155,6 +155,9 @@ def test_words_and_levels(console: Console, running: Run, client: Client, addres
     page = read(client, address, q="nowhere | later")
     assert "1 line found" in page
     assert "nothing found" in read(client, address, q="pipe later")
+    page = read(client, address, q="connection failed | from RUNNING to FAILED")
+    assert "nothing found" in page
+    assert f'value="{running.flink_job_id}"' in page  # among what is suggested
     page = read(client, address, level="ERROR")
     assert "3 lines found" in page
     assert 'value="ERROR" selected' in page
@@ -459,6 +462,8 @@ def test_a_download_has_more_of_the_end(
     assert len(file.text.splitlines()) == 2000
     few = client.get(f"{address}download/", {"process": "jobmanager", "q": "1999"})
     assert few.text == info("line 1999")
+    fake.fault(("GET", "/jobmanager/log"), "truncated")  # half of it would pass for the whole
+    assert client.get(f"{address}download/", {"process": "jobmanager"}).status_code == 302
     gone = client.get(f"{address}download/", {"process": "taskmanager:gone", "q": "x"}, follow=True)
     assert "The cluster has no such TaskManager any more" in gone.text
 

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as N_
 from django.views.decorators.http import require_GET
 
 from jobs.flink_logs import ERROR, MOST_BYTES, WARN
@@ -22,6 +23,13 @@ from jobs.views.visit import Request, job_of
 from workspaces.models import is_super_admin
 
 DOWNLOADED_CHARACTERS = 4 * 1024 * 1024
+# What to look for first when a job misbehaves.
+SEARCHES = {
+    "from RUNNING to FAILED": N_("tasks that failed"),
+    "exception | caused by": N_("exceptions and their causes"),
+    "checkpoint declined | checkpoint expired | checkpoint failed": N_("checkpoints that failed"),
+    "OutOfMemoryError | heartbeat timed out | no longer reachable": N_("TaskManagers that were lost"),
+}
 
 
 @require_GET
@@ -52,7 +60,7 @@ def download(request: Request, serial: str) -> HttpResponse:
     """Answer a larger part of the end of a log as a file; without one, the page that says why."""
     job = job_of(request, serial)
     found: Look | None = _context(request, job, DOWNLOADED_CHARACTERS, is_again=True)["look"]
-    if found is None or found.end is None or found.unread or found.end.is_too_large:
+    if found is None or found.end is None or found.unread or found.end.is_too_large or found.end.broke:
         messages.error(request, (found and found.unread) or _("There is no log to download."))
         return redirect(f"{reverse('logs', args=[job.serial])}?{request.GET.urlencode()}")
     parts = [job.serial, found.place or found.process, found.file.removeprefix(LISTED)]
@@ -77,6 +85,10 @@ def _context(request: Request, job: Job, *most: int, is_again: bool = False) -> 
         "start": _last_start(job) if is_startup and not is_again else None,
         "look": look(run, choice, *most, is_again=is_again) if run and not is_startup else None,
         "levels": [(WARN, _("Warnings and errors")), (ERROR, _("Errors only"))],
+        "searches": [
+            *([(run.flink_job_id, _("this run"))] if run else []),
+            *((one, _(SEARCHES[one])) for one in SEARCHES),
+        ],
         "most": MOST_BYTES,
     }
 
