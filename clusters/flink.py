@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -38,7 +38,7 @@ from clusters.flink_answers import (
     understanding,
 )
 from clusters.flink_figures import exceptions_of, figures_of
-from clusters.flink_logs import FlinkLogs
+from clusters.flink_logs import LOG_SECONDS, FlinkLogs
 from clusters.network import our_errors, redirected_elsewhere
 
 RUNNER_CLASS = "console.SqlRunner"
@@ -62,7 +62,7 @@ class FlinkEngine:
         self.url = url.rstrip("/")
         self.runner_jar = runner_jar
         self._http = BoundedHTTP()
-        self.logs = FlinkLogs(self.url, self._http, self._get)
+        self.logs = FlinkLogs(self.url, self._http, partial(self._get, read_seconds=LOG_SECONDS))
         self._jar_id = ""
         # With more at a time a JobManager compiles no faster, and each takes longer.
         self._submitting = BoundedSemaphore(submissions_at_a_time)
@@ -212,12 +212,13 @@ class FlinkEngine:
 
     # --- the wire: the one place that turns the world's errors into ours ---
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _get(self, path: str, read_seconds: float | None = None) -> dict[str, Any]:
+        seconds = LOOK_SECONDS if read_seconds is None else read_seconds
         try:
-            return self._send("GET", path, read_seconds=LOOK_SECONDS)
+            return self._send("GET", path, read_seconds=seconds)
         except Unanswered:
             # A kept-alive connection may have been closed under us; looking twice does no harm.
-            return self._send("GET", path, read_seconds=LOOK_SECONDS)
+            return self._send("GET", path, read_seconds=seconds)
 
     def _ask(self, method: str, path: str, body: object = None, read_seconds: float = ASK_SECONDS) -> dict[str, Any]:
         return self._send(method, path, read_seconds=read_seconds, json=body)

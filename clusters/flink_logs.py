@@ -15,7 +15,7 @@ from clusters.network import our_errors, redirected_elsewhere
 from clusters.process_logs import Log, LogFile, TaskManager
 
 CONNECT_SECONDS = 3.0
-# So long for the next piece of a log, and PATIENCE times as long for all of them (clusters/bounded.py).
+# So long for the next piece of an answer, and PATIENCE times as long for all of it (clusters/bounded.py): a person waits.
 LOG_SECONDS = 5.0
 PIECE_BYTES = 64 * 1024
 # Each task costs a request; of a job with more of them not all TaskManagers may be found.

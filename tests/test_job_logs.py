@@ -1,5 +1,6 @@
 """The logs of a job: the end of what its Flink's processes write, bounded, searched, without secrets, for its own workspace only."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from clusters import flink_logs
+from clusters import flink, flink_logs
 from clusters.engine import Missing, NotFound, Unanswered
 from clusters.flink import FlinkEngine
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
@@ -292,6 +293,24 @@ def test_logs_of_a_flink_with_jobs_of_others_are_for_super_admins(
     assert not hidden(client, address)
 
 
+def test_a_super_admin_reads_no_secret_of_any_workspace(
+    console: Console,
+    running: Run,
+    fake: FakeFlink,
+    client: Client,
+    address: str,
+    elsewhere: Workspace,
+    charlie: User,
+    root: User,
+) -> None:
+    ClusterBinding.objects.create(cluster=console.endpoint.cluster, workspace=elsewhere)
+    variables.create(charlie, elsewhere, "key", "their-word", is_hidden=True)
+    Console(make_job(charlie, elsewhere, console.endpoint, "theirs"), charlie, console.endpoint).start()
+    fake.logs[""]["log"] = info("login with their-word").encode()
+    client.force_login(root)
+    assert "login with ******" in read(client, address, process="jobmanager")
+
+
 def test_so_are_those_where_jobs_of_others_have_run(
     console: Console, running: Run, client: Client, address: str, elsewhere: Workspace, charlie: User
 ) -> None:
@@ -494,6 +513,18 @@ def test_a_log_that_drips_ends_in_time(
     fake.fault(("GET", "/jobmanager/log"), "hang")
     with pytest.raises(Unanswered), FlinkEngine(fake.url, tmp_path).logs.read("", LOG, is_listed=False):
         pass
+    fake.release()
+
+
+def test_nobody_waits_long_for_a_flink_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeFlink, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(flink, "LOG_SECONDS", 0.1)
+    fake.fault(("GET", "/taskmanagers"), "hang", times=None)
+    began = time.monotonic()
+    with pytest.raises(Unanswered):
+        FlinkEngine(fake.url, tmp_path).logs.taskmanagers()
+    assert time.monotonic() - began < flink.LOOK_SECONDS
     fake.release()
 
 

@@ -39,7 +39,7 @@ def test_it_comes_by_itself_and_is_searched(log: Page) -> None:
     box = log.get_by_role("group", name="Log", exact=True)
     assert abs(box.evaluate("one => one.scrollTop")) < 1  # its end is seen
     assert box.evaluate("one => one.scrollHeight > one.clientHeight")
-    search = log.get_by_role("searchbox", name="Keywords")
+    search = log.get_by_label("Keywords")
     search.fill("LINE 7")
     search.press("Enter")
     expect(log.locator("mark").first).to_have_text(re.compile("line", re.IGNORECASE))
