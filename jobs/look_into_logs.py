@@ -103,6 +103,7 @@ class Look:
 def look(run: Run, choice: Choice, most: int = SHOWN_CHARACTERS, *, is_again: bool = False) -> Look:
     """Look into a log, and keep `most` characters of its end. `is_again`: what there is to choose from is known already."""
     found = Look("" if choice.process == RUNNING else choice.process)
+    is_again = is_again and bool(found.process)
     if run.endpoint.unreachable_since:
         found.unread = _("The cluster can't be reached. As soon as it answers, its logs can be read.")
         return found

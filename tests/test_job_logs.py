@@ -456,6 +456,9 @@ def test_a_page_follows_only_when_it_is_told_to(
     assert '<pre id="log-text"' in again.text
     assert "<form" not in again.text
     assert [one.path for one in fake.requests[asked:]] == ["/taskmanagers", "/taskmanagers/fake-tm-1/log"]
+    # A page that came while Flink was away does not know yet what runs the job.
+    for process in ("", "running"):
+        assert "tm one" in client.get(f"{address}lines/", {"process": process}, headers={"HX-Request": "true"}).text
 
 
 def test_what_was_read_stays_when_flink_goes_away(
