@@ -13,6 +13,7 @@ from sqlglot.errors import TokenError
 from sqlglot.tokens import Token, Tokenizer, TokenType
 
 from clusters.engine import Statement
+from jobs.pieces import pieces
 
 LineOf = Callable[[Token], int]
 
@@ -52,6 +53,36 @@ def _split(script: str) -> tuple[Statement, ...]:
     if not any(one.kind == "insert" for one in statements):
         raise ScriptError("script-no-insert", statements[-1].line)
     return tuple(statements)
+
+
+def is_plain(script: str) -> bool:
+    """Tell quickly whether a script is of the kind that can surely be split, as most are; all others must be tried."""
+    words = [statement.split(None, 1)[0].upper() for statement in _code(script).split(";") if statement.strip()]
+    return "INSERT" in words and not NOT_PLAIN.intersection(words)
+
+
+def _code(script: str) -> str:
+    """Return a script without what stands in quotes and comments; "" if anything in it takes a closer look."""
+    found: list[str] = []
+    for kind, piece in pieces(script):
+        if kind in ("string", "name"):
+            # A letter before it makes it another kind of literal; an odd number of quotes is not closed.
+            if piece.count(piece[0]) % 2 or re.search(r"\w\Z", found[-1] if found else "") or "``" in piece:
+                return ""
+            found.append(" quoted ")
+        elif kind == "comment":
+            if piece[0] == "/" and (len(piece) < 4 or not piece.endswith("*/") or "/*" in piece[1:]):
+                return ""
+            found.append(" ")
+        elif "/*" in piece:
+            return ""
+        else:
+            found.append(piece)
+    return "".join(found)
+
+
+# Words that begin what is more than a statement, or not any one.
+NOT_PLAIN = {"SET", "BEGIN", "EXECUTE", "END"}
 
 
 def settings_of(statements: list[Statement]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from jobs.models import Batch, Draft, Job, Run, Snapshot, Version
 from jobs.operations.plan import LINES
 from jobs.states import RunEnd
 from tests.conftest import SQL
-from workspaces.models import Workspace
+from workspaces.models import Variable, Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,9 @@ def make_jobs(endpoint: FlinkEndpoint, workspace: Workspace, count: int) -> list
     same: dict[str, Any] = {"workspace": workspace, "cluster": endpoint.cluster, "endpoint": endpoint}
     kinds = ("running", "stopped", "unpublished", "uninitialized")
     jobs = Job.objects.bulk_create(Job(name=f"of-{count}-{n}", status=kinds[n % 4], **same) for n in range(count))
-    Draft.objects.bulk_create(Draft(job=one, sql=f"{SQL}-- {one.name}") for one in jobs if one.status != kinds[3])
+    Draft.objects.bulk_create(
+        Draft(job=one, sql=f"{SQL}-- {one.name}", properties={"a": "${b}"}) for one in jobs if one.status != kinds[3]
+    )
     ran = [one for one in jobs if one.status in kinds[:2]]
     versions = Version.objects.bulk_create(
         Version(job=one, number=number, note="x", sql=SQL, taskmanager_spec="0.5") for number in (1, 2) for one in ran
@@ -80,6 +82,7 @@ def test_it_takes_as_many_statements_for_hundreds_of_jobs_as_for_a_few(
     act: str,
     chosen: dict[str, str],
 ) -> None:
+    Variable.objects.create(workspace=workspace, name="b", value="1")
     client.force_login(alice)
     address = f"/spaces/{workspace.serial}/batch/{act}/"
     if "cluster" in chosen:

@@ -1,8 +1,10 @@
 """A script taken apart into statements."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from jobs.sql import ScriptError, settings_of, split
+from jobs.sql import ScriptError, is_plain, settings_of, split
 
 
 def test_statements_keep_their_text_and_line() -> None:
@@ -57,3 +59,24 @@ def test_a_script_that_can_not_be_split_says_why_and_where(script: str, reason: 
     with pytest.raises(ScriptError) as error:
         split(script)
     assert (error.value.reason, error.value.line) == (reason, line)
+
+
+WORDS = ["INSERT", "insert into t", "SELECT 1", "SET", "BEGIN STATEMENT SET", "END", "x", "N", "1", ".", "/", "*", "-", "+", '"', "$$", "{%", "\\"]  # fmt: skip
+MARKS = ["'", "''", "`", "``", ";", " ", "\n", "--", "/*", "*/", "/*+", "'a;b'", "`c`", "/* d; */", "-- e\n"]
+
+
+@given(st.lists(st.sampled_from([*WORDS, *MARKS]), max_size=14).map("".join))
+@example("INSERT INTO t SELECT x'zz'")
+@example("/* /* */ INSERT INTO t SELECT 1")
+@example("INSERT INTO t SELECT 1 /*+ a")
+@example("INSERT INTO t SELECT 1; SET a = b")
+def test_what_is_called_plain_can_be_split(script: str) -> None:
+    if is_plain(script):
+        split(script)
+
+
+def test_most_scripts_are_plain() -> None:
+    assert is_plain(
+        "-- a; b 'c\nCREATE TABLE `x;y` (a STRING COMMENT 'it''s; ');\n/* d; */ INSERT INTO t\nSELECT a FROM `x;y`;\n"
+    )
+    assert not is_plain("CREATE TABLE t (a STRING); SELECT 1")

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from clusters.capacity import KNOWN_FOR_IF_JOBS_ENDED
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import advice
-from jobs.models import Definition, Job, Run, Version
+from jobs.models import Definition, Draft, Job, Run, Version
 from jobs.operations.copy import Change, changes_of_copy
 from jobs.operations.draft import problem_in_script
 from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
-from jobs.sql import ScriptError
+from jobs.sql import ScriptError, is_plain
 from jobs.states import Action
-from jobs.variables import names_of, refuse_unknown
+from jobs.variables import Values, names_of, options_of, refuse_unknown
 from workspaces.models import Workspace
 from workspaces.prepared import among
 from workspaces.refusal import Refusal
@@ -32,8 +32,8 @@ LINES = 200
 class Line:
     """One job of the plan. `why_not`: it can't take the act now; `caution`: it may turn out so when its turn comes.
 
-    `version`: the newest, where the act takes one up. `point`: its best restore point, looked for where it is shown or
-    decides; `has_lost_state`: it had some, and all are gone.
+    `version`: the newest, or that which runs, where the act takes one up; else its `draft`. `point`: its best restore
+    point, looked for where it is shown or decides; `has_lost_state`: it had some, and all are gone.
     """
 
     job: Job
@@ -43,6 +43,7 @@ class Line:
     why_not: str = ""
     caution: str = ""
     changes: list[Change] = field(default_factory=list)
+    draft: Draft | None = None
 
     @property
     def draft_is_published(self) -> bool:
@@ -126,15 +127,18 @@ def plan(
     rank = {serial: position for position, serial in enumerate(order)}
     rows = sorted(_read(jobs, action), key=lambda job: rank.get(job.serial, len(rank)))
     made = Plan([Line(job, None, None, why_not=job.why_not(action)) for job in rows])
-    if action in (Action.RUN, Action.COPY):
+    if action == Action.RUN:
         _find_versions(made.lines, Version.objects.only("job", "number", *AMOUNTS))
+    if action == Action.COPY:
+        _find_definitions(made.lines)
     if action == Action.RUN and start == "latest":  # what there is decides who can be run
         _find_points(made.lines)
     if action == Action.RUN:
         _plan_runs(made, workspace, start)
+    names = names_of(workspace.pk)
     for line in made.lines:
         if not line.why_not:
-            _look_closer(line, action, cluster)
+            _look_closer(line, action, cluster, names)
     shown = made.shown
     if action == Action.PUBLISH:  # of those named it is told whether there is anything new in the draft
         _find_versions(shown, Version.objects.all())
@@ -148,17 +152,13 @@ def _read(jobs: QuerySet[Job], action: Action) -> QuerySet[Job]:
     found = jobs.select_related("current_run").prefetch_related("cluster", "endpoint__cluster")
     if action == Action.PUBLISH:
         return found.select_related("draft").only(*OF_A_JOB, *(f"draft__{one}" for one in ("job", *DEFINITION)))
-    if action == Action.COPY:
-        found = found.select_related("current_run__version", "draft")
-        amounts = [f"{one}__{amount}" for one in ("draft", "current_run__version") for amount in ("job", *AMOUNTS)]
-        return found.only(*OF_A_JOB, "current_run__version", *amounts)
     return found.only(*OF_A_JOB)
 
 
 # What every line asks of its job, and of what it would run.
 OF_A_JOB = (
     *("workspace", "serial", "name", "cluster", "endpoint", "status", "action", "step", "last_version_number"),
-    *("current_run", "current_run__ended_at"),
+    *("current_run", "current_run__ended_at", "current_run__version"),
 )
 DEFINITION = [field.name for field in Definition._meta.get_fields()]
 AMOUNTS = ("parallelism", "jobmanager_spec", "taskmanager_spec")
@@ -172,6 +172,18 @@ def _find_versions(lines: Sequence[Line], versions: QuerySet[Version]) -> None:
         line.version = found.get(line.job.pk)
 
 
+def _find_definitions(lines: Sequence[Line]) -> None:
+    """Find what copies take over: the version that runs, else the newest, else the draft."""
+    versions = Version.objects.only("job", "number", *AMOUNTS)
+    _find_versions([line for line in lines if not line.job.live_run], versions)
+    runs = {line.job.current_run.version_id: line for line in lines if line.job.live_run and line.job.current_run}
+    for version in versions.filter(among("jobs_version.id", list(runs))):
+        runs[version.pk].version = version
+    others = {line.job.pk: line for line in lines if not line.version}
+    for draft in Draft.objects.only("job", *AMOUNTS).filter(among("jobs_draft.job_id", list(others))):
+        others[draft.job_id].draft = draft
+
+
 def _find_points(lines: Sequence[Line]) -> None:
     points = best_of([line.job for line in lines])
     for line in lines:
@@ -179,22 +191,29 @@ def _find_points(lines: Sequence[Line]) -> None:
         line.has_lost_state = line.job.pk in points and not line.point
 
 
-def _look_closer(line: Line, action: Action, cluster: Cluster | None) -> None:
+def _look_closer(line: Line, action: Action, cluster: Cluster | None, names: Values) -> None:
     """Say what the table of states can't know."""
     job = line.job
     if action == Action.DELETE and job.live_run:
         line.why_not = _("It is not yet known whether the last run is over. Try again when the cluster answers.")
     elif action == Action.PUBLISH and (draft := getattr(job, "draft", None)):
         try:
-            refuse_unknown(draft.sql, draft.properties, names_of(job.workspace_id))
+            _refuse_draft(draft, names)
         except ScriptError as error:
             line.why_not = advice.explain(problem_in_script(error)).cause
     elif action == Action.COPY and cluster:
-        online = job.current_run.version if job.live_run and job.current_run else line.version
         try:
-            line.changes = changes_of_copy(job, cluster, online or getattr(job, "draft", None))
+            line.changes = changes_of_copy(job, cluster, line.version or line.draft)
         except Refusal as no:
             line.why_not = no.message
+
+
+def _refuse_draft(draft: Draft, names: Values) -> None:
+    """Raise ScriptError for a draft that can't be published. Taking every script apart would be most of the time."""
+    if "${" in draft.sql or not is_plain(draft.sql):
+        refuse_unknown(draft.sql, draft.properties, names)
+    else:
+        options_of(draft.properties, names)
 
 
 def _plan_runs(made: Plan, workspace: Workspace, start: str) -> None:
