@@ -1,0 +1,35 @@
+"""Run the tests: with arguments what pytest makes of them, without all, as two runs at once.
+
+One mostly waits for real Flinks, the other one mostly computes. What the first one says is shown when both have ended.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from signal import SIGTERM
+
+from oceanus_console.tether import tethered
+
+PYTEST = [sys.executable, "-m", "pytest"]
+# Both would write to the same files.
+APART = ["-p", "no:cacheprovider", "--output", "test-results-flink"]
+
+
+def main() -> int:
+    """Return 0 if all is well, otherwise one of pytest's exit codes."""
+    with tempfile.TemporaryFile() as said:
+        waiting = subprocess.Popen(tethered([*PYTEST, "-m", "flink", *APART], SIGTERM), stdout=said, stderr=said)
+        try:
+            computing = subprocess.call(tethered([*PYTEST, "-m", "not flink"], SIGTERM))
+        finally:  # Ctrl-C reaches both
+            waiting.wait()
+            said.seek(0)
+            sys.stdout.buffer.write(said.read())
+    return computing or waiting.returncode
+
+
+if __name__ == "__main__":
+    if arguments := sys.argv[1:]:
+        os.execv(sys.executable, [*PYTEST, *arguments])
+    sys.exit(main())
