@@ -193,10 +193,14 @@ def _restarts(job: Job) -> Rows:
 
 def _outages(job: Job) -> Rows:
     """Return the times in which the Flink of a run did not answer, as far as they fell into its life."""
-    lived = job.runs.filter(endpoint=OuterRef("endpoint"), created_at__lte=Coalesce(OuterRef("ended_at"), Now()))
-    lived = lived.filter(Q(ended_at=None) | Q(ended_at__gte=OuterRef("began_at"))).order_by("-number")
+    # Of runs, which follow one another, the last one that began before its end was there, or none was.
+    before_its_end = job.runs.filter(
+        endpoint=OuterRef("endpoint"), created_at__lte=Coalesce(OuterRef("ended_at"), Now())
+    )
+    was_there = Q(ended_at=None) | Q(ended_at__gte=OuterRef("began_at"))
+    last = before_its_end.order_by("-created_at").values(there=Case(When(was_there, then="number")))[:1]
     here = Outage.objects.filter(endpoint__in=job.runs.order_by().values("endpoint"))
-    here = here.annotate(of_run=Subquery(lived.values("number")[:1])).filter(of_run__isnull=False)
+    here = here.annotate(of_run=Subquery(last)).filter(of_run__isnull=False)
     return here.annotate(at=F("began_at"), kind=Value(Kind.UNREACHABLE))
 
 

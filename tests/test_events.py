@@ -304,6 +304,25 @@ def test_it_costs_as_many_statements_with_many_runs_as_with_few(signed_in: Clien
     assert len(many) == len(few) <= 12
 
 
+def test_whether_a_job_was_there_in_an_outage_is_not_asked_of_all_its_runs(job: Job) -> None:
+    make_night(job, 1000)
+    Run.objects.update(created_at=F("started_at"))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_run")
+    now = timezone.now()
+    for hours in (1, 2, 400):
+        at = now - timedelta(hours=hours)
+        Outage.objects.create(endpoint=job.endpoint, began_at=at, ended_at=at + timedelta(minutes=5))
+    outages = Selection(job)._read_from("outage")
+    assert "Index Scan Backward using jobs_run_by_time" in outages.explain()
+    # One run a minute fails at once: the last one that began before an outage was over was there if it began in it.
+    assert {one.of_run: one.at for one in outages} == {
+        runs.number: one.began_at
+        for one in Outage.objects.all()
+        if (runs := job.runs.filter(created_at__range=(one.began_at, one.ended_at)).first())
+    }
+
+
 def test_the_api_tells_the_same(alice: User, console: Console, fake: FakeFlink) -> None:
     fake.fail_job(console.start().flink_job_id, BY_ZERO)
     console.watch()

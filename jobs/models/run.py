@@ -74,7 +74,8 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["endpoint"], condition=models.Q(ended_at=None), name="jobs_run_open_by_endpoint")
+            models.Index(fields=["endpoint"], condition=models.Q(ended_at=None), name="jobs_run_open_by_endpoint"),
+            models.Index(fields=["job", "created_at"], name="jobs_run_by_time"),
         ]
 
     def __str__(self) -> str:
