@@ -1,6 +1,7 @@
 """The processes of a Flink and what they log. Flink sends a file whole and from its beginning: it knows no Range."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ CONNECT_SECONDS = 3.0
 # So long for the next piece of an answer, and PATIENCE times as long for all of it (clusters/bounded.py): a person waits.
 LOG_SECONDS = 5.0
 PIECE_BYTES = 64 * 1024
-# Each task costs a request; of a job with more of them not all TaskManagers may be found.
+# Each task costs a request; of a job with more of them, or if Flink takes longer than LOG_SECONDS, not all TaskManagers may be found.
 TASKS_ASKED = 30
 HOST = re.compile(r"@([^/]+)/")
 # How Flink calls a TaskManager of a task that has none yet.
@@ -30,6 +31,11 @@ class FlinkLogs:
     def __init__(self, url: str, http: BoundedHTTP, get: Callable[[str], Any]) -> None:
         self._url, self._http, self._get = url, http, get
 
+    def jobs(self) -> list[str]:
+        data = self._get("/jobs")
+        with understanding(data):
+            return [str(row["id"]) for row in data["jobs"]]
+
     def taskmanagers(self) -> list[TaskManager]:
         data = self._get("/taskmanagers")
         with understanding(data):
@@ -40,7 +46,10 @@ class FlinkLogs:
         with understanding(job):
             vertices = [quote(str(vertex["id"]), safe="") for vertex in job["vertices"][:TASKS_ASKED]]
         found: dict[str, None] = {}
+        until = time.monotonic() + LOG_SECONDS
         for vertex in vertices:
+            if time.monotonic() >= until:
+                break
             data = self._get(f"/jobs/{job_id}/vertices/{vertex}/taskmanagers")
             with understanding(data):
                 found |= dict.fromkeys(str(row["taskmanager-id"]) for row in data["taskmanagers"])
@@ -64,8 +73,7 @@ class FlinkLogs:
             if answer.status >= 300:
                 with _missing():
                     of_flink(answer.status, answer.read(PIECE_BYTES))
-            size = answer.headers.get("Content-Length", "")
-            yield Log(int(size) if size.isdecimal() else None, _pieces(answer))
+            yield Log(answer.length_remaining, _pieces(answer))
 
 
 def _pieces(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -38,6 +38,9 @@ class Log:
 class ProcessLogs(Protocol):
     """Look into the logs of one running engine; "" names its JobManager. Raises what the engine raises (clusters/engine.py)."""
 
+    def jobs(self) -> Sequence[str]:
+        """Return the ids of all jobs that the engine knows, whoever runs them."""
+
     def taskmanagers(self) -> Sequence[TaskManager]: ...
 
     def taskmanagers_of(self, job_id: str) -> Sequence[str]:

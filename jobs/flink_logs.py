@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from clusters.engine import EngineError
 from clusters.process_logs import Log
-from jobs.masking import mask
+from jobs.masking import MASK, mask
 
 # Flink sends a file from its beginning: of a larger one the end would never come in time. By default it begins a new one at 100 MB.
 MOST_BYTES = 128 * 1024 * 1024
@@ -72,7 +72,8 @@ class End:
     def read(self, log: Log, wish: Wish, most: int, secrets: Collection[str]) -> None:
         """Read a log to its end and keep `most` characters of it or a little more, without secrets.
 
-        Look for what is wished both before and after they are masked, so that nobody finds out a secret by searching for it.
+        Look for what is wished both before and after they are masked, so that nobody finds out a secret by searching for it:
+        nor for what stands in its place, which an alternative beside a guess would find only if the guess is right.
         """
         kept: deque[str] = deque()
         self.size_bytes = log.size_bytes
@@ -91,7 +92,7 @@ class End:
             self.broke = error.summary
         # One by one: a quote that is never closed hides the rest of its record only.
         masked = (mask("\n".join(record), secrets) for record in _records(_lines(kept)))
-        self.records = [one for one in masked if wish.is_met(one)]
+        self.records = [one for one in masked if wish.is_met(one.replace(MASK, "\0"))]
 
     def lines(self, most: int, wish: Wish) -> list[Line]:
         """Return the last `most` lines, and remember whether there were more."""

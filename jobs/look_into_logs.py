@@ -18,19 +18,20 @@ from clusters.process_logs import LOG, STDOUT, LogFile, ProcessLogs, TaskManager
 from jobs.flink_logs import LONGEST_SEARCH, End, Line, Wish
 from jobs.masking import mask
 from jobs.models import Run
-from jobs.shared_flinks import secrets_near
+from jobs.shared_flinks import is_among_others, secrets_near
 
 SHOWN_LINES, SHOWN_CHARACTERS = 500, 256 * 1024
 # How often a page that follows a log reads it again; of a large one no more than so many bytes a second.
 FOLLOWED_EVERY_SECONDS, FOLLOWED_BYTES_PER_SECOND = 5, 2_000_000
-# A log is sent whole, which takes seconds if it is large: so many at a time leave most threads of the process to other pages.
-AT_A_TIME, WAITS_SECONDS = 2, 3.0
+# A log is sent whole, which takes seconds if it is large: so many at a time, and so many that wait for their turn, leave threads of
+# the process to other pages, however many people follow the logs of a Flink that is slow.
+AT_A_TIME, WAITING, WAITS_SECONDS = 2, 2, 3.0
 # What an address may name: how the job was started; the TaskManager that runs it; the JobManager; a TaskManager by its id.
 STARTUP, RUNNING, JOBMANAGER, TASKMANAGER = "startup", "running", "jobmanager", "taskmanager:"
 # Before the name of a file that is listed; LOG and STDOUT stand for themselves.
 LISTED = "file:"
 
-_turns = BoundedSemaphore(AT_A_TIME)
+_turns, _places = BoundedSemaphore(AT_A_TIME), BoundedSemaphore(AT_A_TIME + WAITING)
 
 
 class Unread(Exception):
@@ -100,8 +101,13 @@ class Look:
         return not self.listed_file or any(one.name == self.listed_file for one in self.files)
 
 
-def look(run: Run, choice: Choice, most: int = SHOWN_CHARACTERS, *, is_again: bool = False) -> Look:
-    """Look into a log, and keep `most` characters of its end. `is_again`: what there is to choose from is known already."""
+def look(
+    run: Run, choice: Choice, most: int = SHOWN_CHARACTERS, *, is_again: bool = False, sees_all: bool = False
+) -> Look:
+    """Look into a log, and keep `most` characters of its end.
+
+    `is_again`: what there is to choose from is known already. `sees_all`: who looks may read about jobs of all workspaces.
+    """
     found = Look("" if choice.process == RUNNING else choice.process)
     is_again = is_again and bool(found.process)
     if run.endpoint.unreachable_since:
@@ -111,6 +117,12 @@ def look(run: Run, choice: Choice, most: int = SHOWN_CHARACTERS, *, is_again: bo
     try:
         with _turn():
             logs = run.endpoint.logs()
+            if not sees_all and is_among_others(run, logs.jobs()):
+                raise Unread(
+                    _(
+                        "Other workspaces run jobs on this Flink, too, under another address. Only super admins may read its logs; ask one if you need them."
+                    )
+                )
             _choose_process(found, logs, run, is_again)
             _choose_file(found, logs, choice, is_again)
             found.end = End()
@@ -135,12 +147,18 @@ def look(run: Run, choice: Choice, most: int = SHOWN_CHARACTERS, *, is_again: bo
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=WAITS_SECONDS):
+    with _held(_places, 0), _held(_turns, WAITS_SECONDS):
+        yield
+
+
+@contextmanager
+def _held(some: BoundedSemaphore, seconds: float) -> Iterator[None]:
+    if not some.acquire(timeout=seconds):
         raise Unread(_("Other logs are being read at this moment. Try again in some seconds."))
     try:
         yield
     finally:
-        _turns.release()
+        some.release()
 
 
 def _choose_process(found: Look, logs: ProcessLogs, run: Run, is_again: bool) -> None:

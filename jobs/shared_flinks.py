@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from clusters.models import ClusterBinding, FlinkEndpoint
 from jobs.masking import secrets_in
@@ -12,7 +16,9 @@ from workspaces.variables import hidden_values
 
 # Version -> what stands in it; published versions never change.
 _known: dict[int, frozenset[str]] = {}
-MOST_KNOWN = 5000
+MOST_KNOWN = 50_000
+# What has ended stands in logs until Flink writes over them.
+LOGS_KEEP = timedelta(days=30)
 
 
 def is_shared(run: Run) -> bool:
@@ -22,11 +28,16 @@ def is_shared(run: Run) -> bool:
     return bound.exists() or _submitted(here).exclude(job__workspace=mine).exists()
 
 
+def is_among_others(run: Run, flink_job_ids: Sequence[str]) -> bool:
+    """Tell whether one of these is a job of another workspace: its cluster may name the Flink of `run` by another address."""
+    return Run.objects.filter(flink_job_id__in=flink_job_ids).exclude(job__workspace=run.job.workspace_id).exists()
+
+
 def secrets_near(run: Run) -> set[str]:
-    """Return what must not be read in the logs of the Flink of `run`: what is secret in it, and in all that runs beside it."""
-    beside = list(
-        _submitted(_at_the_same_address(run.endpoint)).filter(ended_at=None).values_list("version", "job__workspace")
-    )
+    """Return what must not be read in the logs of the Flink of `run`: what is secret in it, and in all that runs there or did lately."""
+    lately = Q(ended_at=None) | Q(ended_at__gt=timezone.now() - LOGS_KEEP)
+    there = _submitted(_at_the_same_address(run.endpoint)).filter(lately)
+    beside = set(there.values_list("version", "job__workspace"))
     found = secret_values(run.version).union(
         *(hidden_values(one) for one in {workspace for _version, workspace in beside})
     )

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,7 @@ def test_only_what_flink_lists_is_asked_for(
         no = read(client, address + part, process="taskmanager:../../jars", file=name)
         assert "The cluster has no such TaskManager any more" in no
     asked = {one.path for one in fake.requests[before:] if not one.path.startswith("/jobs/")}
-    assert asked <= {"/taskmanagers", "/jobmanager/logs"}
+    assert asked <= {"/jobs", "/taskmanagers", "/jobmanager/logs"}
 
 
 def test_what_flink_does_not_have_is_told(
@@ -251,6 +253,33 @@ def test_what_is_secret_in_a_job_beside_it_is_hidden_too(
     assert "login with ******" in read(client, address, process="jobmanager")
 
 
+def test_no_alternative_finds_out_a_secret(
+    console: Console, running: Run, fake: FakeFlink, client: Client, address: str
+) -> None:
+    variables.create(console.user, console.job.workspace, "key", "s3cret-word", is_hidden=True)
+    fake.logs[""]["log"] = (info("login with s3cret-word") + info("jdbc:x://h/d?password=hunter22&a=b")).encode()
+    client.force_login(console.user)
+    for guess, hidden in (("password=h", "password=******"), ("with s3c", "******"), ("hunter", "=*")):
+        for wrong_or_right in (guess, "zzz"):
+            page = read(client, address, process="jobmanager", q=f"{wrong_or_right} | {hidden}")
+            assert "nothing found" in page, (wrong_or_right, hidden)
+    assert "</mark> with ******" in read(client, address, process="jobmanager", q="s3cret | login")
+
+
+def test_what_was_secret_in_a_job_that_is_over_stays_hidden(
+    console: Console, running: Run, fake: FakeFlink, client: Client, address: str
+) -> None:
+    sql = console.job.versions.get().sql.replace("'blackhole'", "'blackhole', 'password' = 'of-the-other-one'")
+    job = make_job(console.user, console.job.workspace, console.endpoint, "other", sql=sql)
+    other = Console(job, console.user, console.endpoint)
+    other.start()
+    other.click_stop()
+    other.settle()
+    fake.logs[""]["log"] = info("login with of-the-other-one").encode()
+    client.force_login(console.user)
+    assert "login with ******" in read(client, address, process="jobmanager")
+
+
 def test_a_quote_that_is_never_closed_hides_its_record_only() -> None:
     end = end_of((info('password="abc def') + info("and on")).encode())
     assert "abc" not in end.records[0]
@@ -333,6 +362,27 @@ def test_and_those_of_one_flink_under_two_names(
     assert not hidden(client, address)
     ClusterBinding.objects.create(cluster=twin, workspace=elsewhere)
     assert hidden(client, address)
+
+
+def test_and_those_of_one_flink_under_two_addresses(
+    console: Console, running: Run, fake: FakeFlink, client: Client, address: str, charlie: User, root: User
+) -> None:
+    url = console.endpoint.rest_url.replace("127.0.0.1", "localhost")
+    assert url != console.endpoint.rest_url
+    twin = Cluster.objects.create(name="twin", snapshot_directory="file:///x")
+    endpoint = FlinkEndpoint.objects.create(cluster=twin, flink_version="2.2.1", rest_url=url)
+    elsewhere = Workspace.objects.get(name="Elsewhere")
+    ClusterBinding.objects.create(cluster=twin, workspace=elsewhere)
+    client.force_login(console.user)
+    assert "tm one" in read(client, address)
+    Console(make_job(charlie, elsewhere, endpoint, "theirs"), charlie, endpoint).start()
+    for part in ("", "lines/"):
+        page = client.get(address + part, {"process": "jobmanager"}, headers=HTMX).text
+        assert "under another address" in page
+        assert "jm says" not in page
+    assert client.get(f"{address}download/", {"process": "jobmanager"}).status_code == 302
+    client.force_login(root)
+    assert "tm one" in read(client, address)
 
 
 def test_to_whom_it_is_shown(
@@ -429,13 +479,31 @@ def test_only_some_read_at_a_time(
 
 @contextmanager
 def all_turns() -> Iterator[None]:
-    for _turn in range(look_into_logs.AT_A_TIME):
-        assert look_into_logs._turns.acquire(blocking=False)
-    try:
+    with ExitStack() as all_of_them:
+        for _turn in range(look_into_logs.AT_A_TIME):
+            all_of_them.enter_context(look_into_logs._turn())
         yield
-    finally:
+
+
+def test_only_some_wait_for_their_turn(
+    console: Console, running: Run, client: Client, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_into_logs, "WAITS_SECONDS", 60)
+    client.force_login(console.user)
+    with all_turns(), ThreadPoolExecutor(look_into_logs.WAITING) as pool:
+        waiting = [pool.submit(wait_for_a_turn) for _one in range(look_into_logs.WAITING)]
+        until(lambda: look_into_logs._places._value == 0, "all places are taken")
+        assert "Other logs are being read at this moment." in read(client, address)
         for _turn in range(look_into_logs.AT_A_TIME):
             look_into_logs._turns.release()
+        assert all(one.result() for one in waiting)
+        for _turn in range(look_into_logs.AT_A_TIME):
+            look_into_logs._turns.acquire()
+
+
+def wait_for_a_turn() -> bool:
+    with look_into_logs._turn():
+        return True
 
 
 # --- following and downloading ---
@@ -455,7 +523,7 @@ def test_a_page_follows_only_when_it_is_told_to(
     assert "tm one" in again.text
     assert '<pre id="log-text"' in again.text
     assert "<form" not in again.text
-    assert [one.path for one in fake.requests[asked:]] == ["/taskmanagers", "/taskmanagers/fake-tm-1/log"]
+    assert [one.path for one in fake.requests[asked:]] == ["/jobs", "/taskmanagers", "/taskmanagers/fake-tm-1/log"]
     # A page that came while Flink was away does not know yet what runs the job.
     for process in ("", "running"):
         assert "tm one" in client.get(f"{address}lines/", {"process": process}, headers={"HX-Request": "true"}).text
@@ -529,6 +597,30 @@ def test_nobody_waits_long_for_a_flink_that_hangs(
         FlinkEngine(fake.url, tmp_path).logs.taskmanagers()
     assert time.monotonic() - began < flink.LOOK_SECONDS
     fake.release()
+
+
+def test_nor_for_one_that_takes_its_time_with_each_task(
+    monkeypatch: pytest.MonkeyPatch, running: Run, fake: FakeFlink, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(flink_logs, "LOG_SECONDS", 0)
+    assert FlinkEngine(fake.url, tmp_path).logs.taskmanagers_of(running.flink_job_id) == []
+    assert not fake.seen("GET", f"/jobs/{running.flink_job_id}/vertices/.*")
+
+
+def test_a_length_that_is_no_number_of_bytes_counts_for_nothing(tmp_path: Path) -> None:
+    class OddFlink(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "9" * 5000)
+            self.end_headers()
+            self.wfile.write(b"text")
+
+    with HTTPServer(("127.0.0.1", 0), OddFlink) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(server.handle_request)
+        url = f"http://127.0.0.1:{server.server_port}"
+        with FlinkEngine(url, tmp_path).logs.read("", LOG, is_listed=False) as log:
+            assert log.size_bytes is None
+            assert b"".join(log.pieces) == b"text"
 
 
 def test_the_real_flink_gives_its_logs(alice: User, workspace: Workspace, real: FlinkEndpoint, client: Client) -> None:

@@ -73,7 +73,8 @@ def download(request: Request, serial: str) -> HttpResponse:
 
 def _context(request: Request, job: Job, *most: int, is_again: bool = False) -> dict[str, Any]:
     run, choice = job.current_run, Choice.made_in(request.GET)
-    is_hidden = bool(run and is_shared(run) and not is_super_admin(request.user))
+    sees_all = is_super_admin(request.user)
+    is_hidden = bool(run and is_shared(run) and not sees_all)
     never_came_up = bool(run and run.ended_at and not run.started_at)
     is_startup = choice.process == STARTUP or is_hidden or (never_came_up and not choice.process)
     return {
@@ -83,7 +84,7 @@ def _context(request: Request, job: Job, *most: int, is_again: bool = False) -> 
         "is_hidden": is_hidden,
         "is_startup": is_startup,
         "start": _last_start(job) if is_startup and not is_again else None,
-        "look": look(run, choice, *most, is_again=is_again) if run and not is_startup else None,
+        "look": look(run, choice, *most, is_again=is_again, sees_all=sees_all) if run and not is_startup else None,
         "levels": [(WARN, _("Warnings and errors")), (ERROR, _("Errors only"))],
         "searches": [
             *([(run.flink_job_id, _("this run"))] if run else []),
