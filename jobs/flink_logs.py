@@ -21,6 +21,10 @@ HEAD = re.compile(r"(?=.{0,40}?\d\d:\d\d:\d\d).{0,120}?\b(TRACE|DEBUG|INFO|WARN|
 WARN, ERROR = "WARN", "ERROR"
 AS_LEVEL = {"WARN": WARN, "WARNING": WARN, "ERROR": ERROR, "FATAL": ERROR}
 LONGEST_SEARCH = 200
+# What a terminal would make colours of; it would part words, levels and secrets.
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Of text in another encoding than ours some characters can't be read, of an archive or a dump about half of them.
+UNREADABLE_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,10 @@ class Line:
 
 @dataclass(slots=True)
 class End:
-    """The end of a log. `broke`: why not all of it came, in the engine's words, so that it may not be its end."""
+    """The end of a log. `broke`: why not all of it came, in the engine's words, so that it may not be its end.
+
+    `is_no_text`: it is an archive or a dump, which nobody can read here.
+    """
 
     records: list[str] = field(default_factory=list)
     is_cut: bool = False
@@ -68,6 +75,7 @@ class End:
     size_bytes: int | None = None
     broke: str = ""
     is_too_large: bool = False
+    is_no_text: bool = False
 
     def read(self, log: Log, wish: Wish, most: int, secrets: Collection[str]) -> None:
         """Read a log to its end and keep `most` characters of it or a little more, without secrets.
@@ -94,6 +102,15 @@ class End:
         masked = (mask("\n".join(record), secrets) for record in _records(_lines(kept)))
         self.records = [one for one in masked if wish.is_met(one.replace(MASK, "\0"))]
 
+    @property
+    def is_readable(self) -> bool:
+        return not (self.is_too_large or self.is_no_text)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all of it was read, so that what is kept is its end."""
+        return self.is_readable and not self.broke
+
     def lines(self, most: int, wish: Wish) -> list[Line]:
         """Return the last `most` lines, and remember whether there were more."""
         found: deque[Line] = deque(maxlen=most)
@@ -108,6 +125,9 @@ class End:
 
     def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
+            if not self.bytes_read and _is_no_text(piece):
+                self.is_no_text = True
+                return
             self.bytes_read += len(piece)
             if self.bytes_read > MOST_BYTES:
                 self.is_too_large = True
@@ -134,8 +154,13 @@ def _blocks(pieces: Iterable[bytes]) -> Iterator[str]:
         yield _plain(rest) + "\n"
 
 
+def _is_no_text(piece: bytes) -> bool:
+    return piece.decode(errors="replace").count("\ufffd") > len(piece) * UNREADABLE_SHARE
+
+
 def _plain(text: bytes) -> str:
-    return text.decode(errors="replace").replace("\r\n", "\n").replace("\0", "\ufffd")
+    plain = text.decode(errors="replace").replace("\r\n", "\n").replace("\0", "\ufffd")
+    return COLOURS.sub("", plain) if "\x1b" in plain else plain
 
 
 def _wished(blocks: Iterable[str], wish: Wish) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The logs of a job: the end of what its Flink's processes write, bounded, searched, without secrets, for its own workspace only."""
 
+import gzip
+import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -147,6 +149,29 @@ def test_text_is_text(console: Console, running: Run, fake: FakeFlink, client: C
 
 
 # --- searching ---
+
+
+def test_what_is_no_text_is_told_and_not_given_as_text(
+    console: Console, running: Run, fake: FakeFlink, client: Client, address: str
+) -> None:
+    archive = gzip.compress(random.Random(1).randbytes(100_000))
+    fake.logs[""] |= {"old.log.gz": archive, "gbk.log": (info("作业") * 10).encode("gbk")}
+    client.force_login(console.user)
+    page = read(client, address, process="jobmanager", file="file:old.log.gz")
+    assert "is no text" in page
+    assert "\ufffd" not in page
+    assert "the file is empty" not in page
+    answer = client.get(f"{address}download/", {"process": "jobmanager", "file": "file:old.log.gz"})
+    assert answer.status_code == 302
+    assert "x.Main" in read(client, address, process="jobmanager", file="file:gbk.log")
+
+
+def test_colours_are_left_out(console: Console, running: Run, fake: FakeFlink, client: Client, address: str) -> None:
+    coloured = f"{AT} \x1b[31mERROR\x1b[0;39m x.Main [] - \x1b[1mbro\x1b[mken\n"
+    fake.logs[""]["log"] = coloured.encode()
+    client.force_login(console.user)
+    page = read(client, address, process="jobmanager", level="ERROR")
+    assert f'class="log-error">{AT} ERROR x.Main [] - broken</span>' in page
 
 
 def test_words_and_levels(console: Console, running: Run, client: Client, address: str) -> None:

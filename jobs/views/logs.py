@@ -60,7 +60,7 @@ def download(request: Request, serial: str) -> HttpResponse:
     """Answer a larger part of the end of a log as a file; without one, the page that says why."""
     job = job_of(request, serial)
     found: Look | None = _context(request, job, DOWNLOADED_CHARACTERS, is_again=True)["look"]
-    if found is None or found.end is None or found.unread or found.end.is_too_large or found.end.broke:
+    if found is None or found.end is None or found.unread or not found.end.is_whole:
         messages.error(request, (found and found.unread) or _("There is no log to download."))
         return redirect(f"{reverse('logs', args=[job.serial])}?{request.GET.urlencode()}")
     parts = [job.serial, found.place or found.process, found.file.removeprefix(LISTED)]
