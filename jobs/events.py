@@ -149,10 +149,12 @@ def _starts(job: Job) -> Rows:
 
 
 def _ends(job: Job) -> Rows:
-    cancelled = Operation.objects.filter(run=OuterRef("pk"), action=Action.RUN, outcome=Outcome.CANCELLED)
+    start = Operation.objects.filter(run=OuterRef("pk"), action=Action.RUN)
+    # When its start is no longer on record, the end of the run alone tells it.
+    cancelled = Q(Exists(start.filter(outcome=Outcome.CANCELLED))) | (Q(end=RunEnd.CANCELLED) & ~Exists(start))
     never_up = [RunEnd.FAILED, RunEnd.LOST, RunEnd.CANCELLED, RunEnd.NEVER_STARTED]
     kind = Case(
-        When(Q(Exists(cancelled), started_at=None, end__in=never_up), then=Value(Kind.START_CANCELLED)),
+        When(cancelled, started_at=None, end__in=never_up, then=Value(Kind.START_CANCELLED)),
         When(started_at=None, end__in=never_up, then=Value(Kind.START_FAILED)),
         When(end__in=[RunEnd.FAILED, RunEnd.LOST], then=Value(Kind.FAILED)),
         When(end=RunEnd.FINISHED, then=Value(Kind.FINISHED)),

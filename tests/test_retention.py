@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import operations
+from jobs.events import Kind, Selection
 from jobs.models import Batch, BatchItem, Job, Operation, OperationStep, Problem, Run, Snapshot, Version
 from jobs.states import Action
 from oceanus_console import audit, retention, tasks
@@ -114,6 +115,23 @@ def test_jobs_versions_runs_and_snapshots_stay(history: Console) -> None:
     retention.remove_old()
     assert {kind: list(kind._base_manager.order_by("pk").values_list("pk")) for kind in kept} == kept
     assert operations.run(history.user, history.job, history.job.versions.get(number=1), history.snapshot)
+
+
+def test_a_start_that_was_cancelled_is_none_that_failed(console: Console, fake: FakeFlink) -> None:
+    fake.hold_starts()
+    console.click_run()
+    console.perform()
+    operations.cancel(console.user, console.job)
+    console.settle()
+    fake.release_starts()
+    console.start()
+    before = Selection(console.job).counts()
+    assert before[Kind.START_CANCELLED] == 1
+    grow_old()
+    retention.remove_old()
+    assert not Operation.objects.filter(run__number=1).exists()
+    after = Selection(console.job).counts()
+    assert (after.get(Kind.START_CANCELLED), after.get(Kind.START_FAILED)) == (1, None)
 
 
 def test_all_of_the_current_run_stays(console: Console, fake: FakeFlink, client: Client) -> None:
