@@ -38,6 +38,7 @@ class Polls:
         asked = POLL.fullmatch(request.path_info) if request.method == "GET" else None
         if asked is None or (known := _known(request, asked[1])) is None:
             return self.get_response(request)
+        request.get_host()  # one that is not ours is refused, as on all pages
         if is_settled(known.newest) and told_to(request) == mark(known.newest, known.outages):
             return HttpResponse(status=204)
         request.user = known.user

@@ -135,3 +135,10 @@ def test_nonsense_is_not_taken_for_the_truth(poll: Any, client: Client, job: Job
 
 def test_only_reading_is_answered(poll: Any, client: Client, job: Job) -> None:
     assert client.post(f"/spaces/{job.workspace.serial}/jobs/poll/").status_code == 405
+
+
+def test_a_host_that_is_not_ours_is_refused(poll: Any, client: Client, job: Job) -> None:
+    assert poll().status_code == 204
+    url = f"/spaces/{job.workspace.serial}/jobs/poll/"
+    assert client.get(url, headers={"host": "evil.example"}).status_code == 400
+    assert client.get(url).status_code == 200
