@@ -101,11 +101,12 @@ class Selection:
             self._read_from(source)
             .filter(_before(source, before))
             .order_by("-at", "-pk")
-            .values_list("at", "read_from", "pk", "kind")[: skip + count]
+            .values_list("at", "read_from", "pk", "kind", "of_run")[: skip + count]
             for source in SOURCES
         )
         rows = first.union(*others, all=True).order_by("-at", "-read_from", "-pk")[skip : skip + count]
-        return _brought([(Place(at, source, pk), Kind(kind)) for at, source, pk, kind in rows])
+        found = [(Place(at, source, pk), Kind(kind), number) for at, source, pk, kind, number in rows]
+        return _brought(self.job, found)
 
     def counts(self) -> dict[Kind, int]:
         """Return how many events there are of each kind that occurs."""
@@ -222,14 +223,15 @@ SOURCES = {
 DEFINITION = ("sql", "properties")
 
 
-def _brought(found: Sequence[tuple[Place, Kind]]) -> list[Event]:
+def _brought(job: Job, found: Sequence[tuple[Place, Kind, int | None]]) -> list[Event]:
     def pks(*sources: str) -> set[int]:
-        return {place.pk for place, _kind in found if place.source in sources}
+        return {place.pk for place, _kind, _number in found if place.source in sources}
 
     told = Operation.objects.select_related("requested_by", "cancelled_by", "problem", "run__version", "snapshot")
     told = told.defer(*(f"run__version__{name}" for name in DEFINITION))
     runs = Run.objects.select_related("version", "restored_from", "problem")
-    runs_by_id = runs.defer(*(f"version__{name}" for name in DEFINITION)).in_bulk(pks("start", "end"))
+    runs = runs.defer(*(f"version__{name}" for name in DEFINITION))
+    runs_by_id = runs.in_bulk(pks("start", "end"))
     snapshots = Snapshot.objects.select_related("run__version", "problem")
     snapshots_by_id = snapshots.defer(*(f"run__version__{name}" for name in DEFINITION)).in_bulk(pks("snapshot"))
     began_or_ended = Q(action=Action.RUN) | Q(action=Action.STOP, outcome=Outcome.SUCCEEDED)
@@ -238,8 +240,10 @@ def _brought(found: Sequence[tuple[Place, Kind]]) -> list[Event]:
     operations = told.in_bulk(pks("operation"))
     restarts = Restart.objects.select_related("run__version").defer(*(f"run__version__{name}" for name in DEFINITION))
     restarts_by_id, outages = restarts.in_bulk(pks("restart")), Outage.objects.in_bulk(pks("outage"))
+    silent = {number for place, _kind, number in found if number is not None and place.source == "outage"}
+    runs_by_number: dict[int | None, Run] = {one.number: one for one in runs.filter(job=job, number__in=silent)}
 
-    def event(place: Place, kind: Kind) -> Event | None:
+    def event(place: Place, kind: Kind, number: int | None) -> Event | None:
         if place.source == "snapshot" and (snapshot := snapshots_by_id.get(place.pk)):
             return Event(place, kind, snapshot.run, snapshot, asked.get(place.pk), snapshot.problem)
         if place.source == "operation" and (operation := operations.get(place.pk)):
@@ -247,7 +251,7 @@ def _brought(found: Sequence[tuple[Place, Kind]]) -> list[Event]:
         if place.source == "restart" and (restart := restarts_by_id.get(place.pk)):
             return Event(place, kind, restart.run, restart=restart)
         if place.source == "outage" and (outage := outages.get(place.pk)):
-            return Event(place, kind, outage=outage)
+            return Event(place, kind, runs_by_number.get(number), outage=outage)
         if place.source in ("start", "end") and (run := runs_by_id.get(place.pk)):
             start, stop = acts.get((run.pk, Action.RUN)), acts.get((run.pk, Action.STOP))
             if place.source == "start":
@@ -256,4 +260,4 @@ def _brought(found: Sequence[tuple[Place, Kind]]) -> list[Event]:
             return Event(place, kind, run, by.snapshot if by else None, by, run.problem)
         return None  # removed of age since its place was found
 
-    return [one for one in (event(place, kind) for place, kind in found) if one]
+    return [one for one in (event(*one) for one in found) if one]

@@ -444,6 +444,7 @@ def test_a_flink_that_was_silent_is_told_to_the_jobs_that_ran_there(
     console.watch()
     answer = read(signed_in, console.job, "?run=1")
     assert "2 times with little between" in sentences_in(answer)[0]
+    assert [one.run for one in events_of(console.job) if one.kind == Kind.UNREACHABLE] == [console.run]
     assert "Answers again since" in answer.text
     Outage.objects.update(ended_at=F("ended_at") - reach.SAME_OUTAGE)
     Run.objects.update(created_at=F("created_at") - reach.SAME_OUTAGE)
