@@ -66,8 +66,11 @@ def chart(
 
     dots = [Dot(at, *place(at, value), told(value), is_bad) for at, value, is_bad in known]
     lines = [" ".join(f"{x},{y}" for x, y in (place(*one) for one in part)) for part in _parts(points, gap)]
-    steps = [top * step / GRID_LINES for step in range(GRID_LINES + 1)]
-    return Chart(dots, lines, [(place(first, step)[1], told(step)) for step in steps], width)
+    steps: dict[str, float] = {}
+    for step in range(GRID_LINES + 1):
+        # Of lines that would be written alike, as parts of a byte are, the lowest counts.
+        steps.setdefault(told(top * step / GRID_LINES), top * step / GRID_LINES)
+    return Chart(dots, lines, [(place(first, step)[1], text) for text, step in steps.items()], width)
 
 
 def _parts(points: Sequence[Point], gap: timedelta | None) -> list[list[tuple[datetime, float]]]:

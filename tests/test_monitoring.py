@@ -197,6 +197,13 @@ def test_a_line_goes_only_through_what_was_seen() -> None:
     assert chart([(at(0), 0.0, False)], str)
 
 
+def test_no_two_lines_of_a_chart_are_written_alike() -> None:
+    drawn = chart([(at(0), 2.0, False), (at(1), 0.0, False)], lambda value: f"{int(value)} bytes")
+    assert drawn
+    assert [text for _y, text in drawn.grid] == ["0 bytes", "1 bytes", "2 bytes"]
+    assert [y for y, _text in drawn.grid] == [drawn.dots[1].y, (drawn.dots[0].y + drawn.dots[1].y) / 2, drawn.dots[0].y]
+
+
 def test_numbers_are_written_for_people() -> None:
     assert [round_above(one) for one in (0, 0.3, 1, 3, 5, 1000, 1001)] == [1, 0.4, 1, 4, 10, 1000, 2000]
     assert [round_above(one, 1024) for one in (1000, 1025, 52_000)] == [1000, 2048, 102_400]
