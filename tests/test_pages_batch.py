@@ -64,6 +64,7 @@ def test_it_says_who_can_not_and_why(client: Client, alice: User, desk: Desk, ba
     body = client.get(base + "stop/", {"job": [job.serial for job in jobs]}).text
     assert "2 of 3 jobs can&#x27;t take this" in body.replace("can't", "can&#x27;t")
     assert "Only a running job can be stopped." in body
+    assert "goes on from its newest retained checkpoint at best" in body
     assert "Stop 1 job<" in body
 
 
