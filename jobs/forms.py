@@ -88,6 +88,7 @@ class NewJobForm(forms.Form):
         field = self.fields["endpoint"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = choices.order_by("cluster__name", "-is_default", "flink_version")
+        self.has_cluster = field.queryset.exists()
         self.fields["folder"].of(workspace)  # type: ignore[attr-defined]
 
 

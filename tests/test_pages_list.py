@@ -72,6 +72,19 @@ def test_without_a_cluster_it_leads_to_what_is_needed_first(
     assert primary(alice) == [f"/spaces/{workspace.serial}/jobs/new/"] * 2
 
 
+def test_the_dialog_of_a_new_job_offers_nothing_without_a_cluster(
+    client: Client, alice: User, workspace: Workspace, url: str
+) -> None:
+    client.force_login(alice)
+    create = '<button class="primary" data-go {}>'
+    assert create.format("disabled") in client.get(f"{url}new/").text
+    ClusterBinding.objects.create(
+        workspace=workspace, cluster=(cluster := Cluster.objects.create(name="a", snapshot_directory="file:///s"))
+    )
+    FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url="http://127.0.0.1:9")
+    assert create.format("") in client.get(f"{url}new/").text
+
+
 @pytest.mark.parametrize("rows", [20, 100])
 def test_its_queries_do_not_grow_with_the_rows(
     client: Client, alice: User, job: Job, url: str, rows: int, django_assert_num_queries: Any
