@@ -181,10 +181,25 @@ htmx.onLoad((root) => {
 // --- Small things ---
 // An address that ends in #id_parallelism leads to that field, ready to be changed.
 document.querySelector(":is(input, select, textarea):target")?.focus();
+// Where not all tabs fit, the one that is shown is in sight.
+const tabs = document.querySelector(".tabs");
+const shownTab = tabs?.querySelector("[aria-current]");
+if (shownTab) tabs.scrollLeft = shownTab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - shownTab.clientWidth) / 2;
+// Browsers give the clipboard to pages over HTTPS and of this machine only; the others copy what is marked.
+function toClipboard(copy) {
+  const text = copy.dataset.copy;
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = Object.assign(document.createElement("textarea"), { className: "sr", value: text });
+  copy.after(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+  copy.focus();
+}
 document.addEventListener("click", async (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) {
-    await navigator.clipboard?.writeText(copy.dataset.copy);
+    await toClipboard(copy);
     copy.classList.add("copied");
     copy.title = texts.textCopied;
     setTimeout(() => copy.classList.remove("copied"), 1500);

@@ -1,0 +1,61 @@
+"""On a phone: what is shown is in sight, and what is in the bar at the top can be told apart."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from jobs.models import Job
+from workspaces.models import Workspace
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods"),
+]
+
+
+@pytest.fixture
+def phone(signed_in: Page) -> Page:
+    signed_in.set_viewport_size({"width": 390, "height": 844})
+    return signed_in
+
+
+@pytest.mark.parametrize("tab", ["", "versions/", "runs/", "events/", "operations/", "monitoring/", "logs/"])
+def test_the_tab_that_is_shown_is_in_sight(job: Job, phone: Page, base: str, tab: str) -> None:
+    phone.goto(f"{base}/jobs/{job.serial}/{tab}")
+    expect(phone.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)
+    assert phone.evaluate("scrollY") == 0
+
+
+def test_a_long_name_of_a_workspace_leaves_the_rest_of_the_bar_alone(workspace: Workspace, phone: Page) -> None:
+    Workspace.objects.filter(pk=workspace.pk).update(name="All the streams of the shops")
+    phone.reload()
+    user = phone.get_by_role("button", name="alice")
+    assert box(user)["width"] >= box(user.locator(".avatar"))["width"] + box(user.locator("svg"))["width"]
+    assert box(user.locator(".avatar"))["width"] == 24
+    assert box(phone.locator(".switch"))["width"] >= 120
+    user.click()
+    expect(phone.locator("#user-menu").get_by_text("alice")).to_be_visible()
+
+
+def box(one: Any) -> dict[str, float]:
+    found: dict[str, float] | None = one.bounding_box()
+    assert found
+    return found
+
+
+def test_no_button_opens_a_menu_that_is_not_there(phone: Page, base: str) -> None:
+    button = phone.get_by_role("button", name="Main menu")
+    button.click()
+    expect(phone.get_by_role("navigation", name="Main menu")).to_be_in_viewport()
+    phone.goto(f"{base}/nothing/")
+    expect(phone.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    expect(button).to_be_hidden()
+
+
+def test_the_acts_of_the_batch_menu_stand_in_one_line_also_where_nothing_is_ticked(job: Job, phone: Page) -> None:
+    phone.get_by_role("button", name="Batch operations").click()
+    icons = phone.locator("#batch-menu svg")
+    expect(icons).to_have_count(7)
+    assert len({round(box(icon)["x"]) for icon in icons.all()}) == 1
