@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from threading import BoundedSemaphore
 
 from django.http import QueryDict
@@ -62,19 +63,24 @@ class Choice:
         return Wish.of(self.search, self.level)
 
 
-@dataclass(slots=True)
+@dataclass
 class Look:
     """What came of a look. `process` and `file`: what it went to; `unread`: why nothing was read; `mine`: ids of TaskManagers."""
 
+    wish: Wish
     process: str = ""
     file: str = LOG
     taskmanagers: Sequence[TaskManager] = ()
     mine: Sequence[str] = ()
     files: Sequence[LogFile] = ()
     end: End | None = None
-    lines: Sequence[Line] = ()
     unread: str = ""
     read_at: datetime = field(default_factory=timezone.now)
+
+    @cached_property
+    def lines(self) -> Sequence[Line]:
+        """What a page shows; a download needs none of it."""
+        return self.end.lines(SHOWN_LINES, self.wish) if self.end and not self.unread else ()
 
     @property
     def seconds(self) -> int:
@@ -108,7 +114,7 @@ def look(
 
     `is_again`: what there is to choose from is known already. `sees_all`: who looks may read about jobs of all workspaces.
     """
-    found = Look("" if choice.process == RUNNING else choice.process)
+    found = Look(choice.wish, "" if choice.process == RUNNING else choice.process)
     is_again = is_again and bool(found.process)
     if run.endpoint.unreachable_since:
         found.unread = _("The cluster can't be reached. As soon as it answers, its logs can be read.")
@@ -128,7 +134,7 @@ def look(
             found.end = End()
             is_listed = found.file.startswith(LISTED)
             with logs.read(found.place, found.file.removeprefix(LISTED), is_listed=is_listed) as log:
-                found.end.read(log, choice.wish, most, secrets)
+                found.end.read(log, found.wish, most, secrets)
                 found.read_at = timezone.now()
     except Unread as why:
         found.unread = str(why)
@@ -140,8 +146,6 @@ def look(
         found.unread = _("Flink does not give the file out: %(reason)s") % {"reason": mask(refusal.summary, secrets)}
     except EngineError as error:
         found.unread = _("The log could not be read: %(reason)s") % {"reason": mask(told(error.summary), secrets)}
-    if found.end and not found.unread:
-        found.lines = found.end.lines(SHOWN_LINES, choice.wish)
     return found
 
 
