@@ -10,7 +10,6 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -116,7 +115,7 @@ def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any])
         raise Refusal(_("One Flink version must be the default. Make another one the default instead."))
     if now.rest_url != values["rest_url"]:
         values = values | UNSEEN
-        now.outages.filter(ended_at=None).update(ended_at=Now())
+        now.end_outage()
         now.runs.filter(ended_at=None).exclude(submitted_at=None).update(is_unseen_here=True)
     for name, value in values.items():
         setattr(now, name, value)

@@ -9,6 +9,7 @@ from typing import Any
 
 import urllib3
 
+CONNECT_SECONDS = 3.0
 # An overview of ten thousand jobs takes some 5 MB.
 LARGEST_BYTES = 64 * 1024 * 1024
 # An answer is to be complete after so many times what may be waited for its next byte.

@@ -11,7 +11,7 @@ from typing import Any
 
 import urllib3
 
-from clusters.bounded import BoundedHTTP
+from clusters.bounded import CONNECT_SECONDS, BoundedHTTP
 from clusters.engine import (
     Capacity,
     Checkpoint,
@@ -42,7 +42,6 @@ from clusters.flink_logs import LOG_SECONDS, FlinkLogs
 from clusters.network import our_errors, redirected_elsewhere
 
 RUNNER_CLASS = "console.SqlRunner"
-CONNECT_SECONDS = 3.0
 LOOK_SECONDS = 10.0
 ASK_SECONDS = 15.0
 # The first SQL job after a JobManager's start loads the planner; a busy JobManager compiles one job after the other.

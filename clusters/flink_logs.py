@@ -9,13 +9,12 @@ from urllib.parse import quote
 
 import urllib3
 
-from clusters.bounded import BoundedHTTP
+from clusters.bounded import CONNECT_SECONDS, BoundedHTTP
 from clusters.engine import Missing, Refused
 from clusters.flink_answers import moment, of_flink, understanding
 from clusters.network import our_errors, redirected_elsewhere
 from clusters.process_logs import Log, LogFile, TaskManager
 
-CONNECT_SECONDS = 3.0
 # So long for the next piece of an answer, and PATIENCE times as long for all of it (clusters/bounded.py): a person waits.
 LOG_SECONDS = 5.0
 PIECE_BYTES = 64 * 1024

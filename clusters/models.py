@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from clusters import flink
@@ -245,6 +245,10 @@ class FlinkEndpoint(models.Model):
     @property
     def browser_url(self) -> str:
         return self.dashboard_url or self.rest_url
+
+    def end_outage(self) -> None:
+        """Put on record that it answers again, or that it is to be looked for elsewhere."""
+        self.outages.filter(ended_at=None).update(ended_at=Now())
 
 
 class Outage(models.Model):

@@ -220,26 +220,27 @@ SOURCES = {
 
 # --- From the places of a page to all that is told of them: a few statements, however many there are ---
 
-DEFINITION = ("sql", "properties")
+
+def _with_version(rows: QuerySet[Any], version: str) -> QuerySet[Any]:
+    """Bring the version along, but for what is in it, which is long."""
+    return rows.select_related(version).defer(f"{version}__sql", f"{version}__properties")
 
 
 def _brought(job: Job, found: Sequence[tuple[Place, Kind, int | None]]) -> list[Event]:
     def pks(*sources: str) -> set[int]:
         return {place.pk for place, _kind, _number in found if place.source in sources}
 
-    told = Operation.objects.select_related("requested_by", "cancelled_by", "problem", "run__version", "snapshot")
-    told = told.defer(*(f"run__version__{name}" for name in DEFINITION))
-    runs = Run.objects.select_related("version", "restored_from", "problem")
-    runs = runs.defer(*(f"version__{name}" for name in DEFINITION))
+    told = Operation.objects.select_related("requested_by", "cancelled_by", "problem", "snapshot")
+    told = _with_version(told, "run__version")
+    runs = _with_version(Run.objects.select_related("restored_from", "problem"), "version")
     runs_by_id = runs.in_bulk(pks("start", "end"))
-    snapshots = Snapshot.objects.select_related("run__version", "problem")
-    snapshots_by_id = snapshots.defer(*(f"run__version__{name}" for name in DEFINITION)).in_bulk(pks("snapshot"))
+    snapshots_by_id = _with_version(Snapshot.objects.select_related("problem"), "run__version").in_bulk(pks("snapshot"))
     began_or_ended = Q(action=Action.RUN) | Q(action=Action.STOP, outcome=Outcome.SUCCEEDED)
     acts = {(one.run_id, one.action): one for one in told.filter(began_or_ended, run__in=runs_by_id)}
     asked = {one.snapshot_id: one for one in told.filter(snapshot__in=snapshots_by_id)}
     operations = told.in_bulk(pks("operation"))
-    restarts = Restart.objects.select_related("run__version").defer(*(f"run__version__{name}" for name in DEFINITION))
-    restarts_by_id, outages = restarts.in_bulk(pks("restart")), Outage.objects.in_bulk(pks("outage"))
+    restarts = _with_version(Restart.objects.all(), "run__version").in_bulk(pks("restart"))
+    outages = Outage.objects.in_bulk(pks("outage"))
     silent = {number for place, _kind, number in found if number is not None and place.source == "outage"}
     runs_by_number: dict[int | None, Run] = {one.number: one for one in runs.filter(job=job, number__in=silent)}
 
@@ -248,7 +249,7 @@ def _brought(job: Job, found: Sequence[tuple[Place, Kind, int | None]]) -> list[
             return Event(place, kind, snapshot.run, snapshot, asked.get(place.pk), snapshot.problem)
         if place.source == "operation" and (operation := operations.get(place.pk)):
             return Event(place, kind, operation.run, operation.snapshot, operation, operation.problem)
-        if place.source == "restart" and (restart := restarts_by_id.get(place.pk)):
+        if place.source == "restart" and (restart := restarts.get(place.pk)):
             return Event(place, kind, restart.run, restart=restart)
         if place.source == "outage" and (outage := outages.get(place.pk)):
             return Event(place, kind, runs_by_number.get(number), outage=outage)

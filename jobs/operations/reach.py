@@ -44,7 +44,7 @@ def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | N
         if told := cursor.fetchone():  # else it has just been deleted
             (endpoint.answers_since,) = told
         if endpoint.unreachable_since:
-            endpoint.outages.filter(ended_at=None).update(ended_at=Now())
+            endpoint.end_outage()
     if endpoint.unreachable_since:
         truth.touch_jobs(endpoint)
 

@@ -33,11 +33,12 @@ def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
     news, restarted = [], []
     now = timezone.now()
     for entry in book:
-        seen = _as_seen(entry, sights.get(entry.flink_job_id), now)
-        is_found = entry.is_unseen_here and entry.flink_job_id in sights
+        sight = sights.get(entry.flink_job_id)
+        seen = _as_seen(entry, sight, now)
+        is_found = entry.is_unseen_here and sight is not None
         if is_found or seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
             news.append((entry.pk, *seen))
-            if _restarts(entry, sights.get(entry.flink_job_id)):
+            if _restarts(entry, sight):
                 restarted.append(entry.pk)
     if news:
         with transaction.atomic() if restarted else nullcontext():

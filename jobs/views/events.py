@@ -102,7 +102,7 @@ def events_body(request: Request, job: Job) -> dict[str, Any]:
         "ranges": [(name, label) for name, (_span, label) in RANGES.items()],
         "range_label": RANGES[wish.range][1],
         "chips": _chips(wish, counts),
-        "events": [_shown(job, one) for one in found[:PAGE_SIZE]],
+        "events": [_shown(one) for one in found[:PAGE_SIZE]],
         "everything": wish.address(kind="", run=None, range="all", before=None),
         "newest": wish.address(before=None) if wish.before else "",
         "older": wish.address(before=older) if older else "",
@@ -130,9 +130,8 @@ def _chips(wish: Wish, counts: dict[Kind, int]) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(job: Job, event: Event) -> dict[str, Any]:
+def _shown(event: Event) -> dict[str, Any]:
     operation = event.operation
-    is_start = event.kind in (Kind.STARTED, Kind.RECOVERED)
     by = operation.cancelled_by if operation and event.kind == Kind.START_CANCELLED else None
     return {
         "event": event,
@@ -143,11 +142,7 @@ def _shown(job: Job, event: Event) -> dict[str, Any]:
         "by": by or (operation.requested_by if operation else None),
         "is_by_the_console": operation is not None and operation.requested_by is None,
         "version": _version(event),
-        "duration": event.run
-        and event.run.ended_at
-        and not is_start
-        and event.place.source == "end"
-        and event.run.duration,
+        "duration": event.run.duration if event.run and event.place.source == "end" else None,
     }
 
 

@@ -115,7 +115,7 @@ def set_address(cluster: Cluster, version: str, url: str) -> None:
         flink_version=version,
         defaults={"rest_url": url, "look_at": timezone.now(), "unreachable_since": None, "failed_looks": 0},
     )
-    endpoint.outages.filter(ended_at=None).update(ended_at=timezone.now())
+    endpoint.end_outage()
 
 
 def make_user(username: str, password: str, is_super_admin: bool) -> None:
