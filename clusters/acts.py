@@ -19,7 +19,7 @@ from workspaces.models import Event, Workspace
 from workspaces.refusal import Refusal
 
 # What was learned at another address says nothing about this one; the watcher looks at once.
-UNSEEN = {
+UNSEEN: dict[str, Any] = {
     "seen_at": None,
     "answers_since": None,
     "unreachable_since": None,
@@ -31,6 +31,7 @@ UNSEEN = {
     "capacity_seen_at": None,
     "keeps_jobs": None,
     "checkpoint_directory": "",
+    "unrecorded_jobs": [],
     "look_at": None,
 }
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Count, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Count, JSONField, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
@@ -189,6 +189,10 @@ class FlinkEndpoint(models.Model):
     keeps_jobs = models.BooleanField(null=True, editable=False)
     # Where its jobs keep their checkpoints, each in a folder by its id, as Flink has told; a URI.
     checkpoint_directory = models.CharField(max_length=600, blank=True, editable=False)
+    # Flink ids of our own jobs that live there and that no run tells of (jobs/operations/unrecorded.py).
+    unrecorded_jobs: models.JSONField[list[str], list[str]] = models.JSONField(
+        default=list, db_default=Value([], JSONField()), editable=False
+    )
     # What it told of itself, and when (clusters/capacity.py).
     told_version = models.CharField(
         _("its own version"), max_length=20, blank=True, default="", db_default="", editable=False

@@ -46,6 +46,10 @@ def _values(event: Event) -> dict[str, object]:
 
 
 def _started(event: Event) -> str:
+    if event.operation and event.operation.params.get("found"):
+        return N_(
+            "Run #%(run)s of version %(version)s was found running on Flink; the record, restored from a backup, did not know it."
+        )
     if event.snapshot:
         return N_("Run #%(run)s of version %(version)s started from snapshot %(snapshot)s.")
     return N_("Run #%(run)s of version %(version)s started without state.")

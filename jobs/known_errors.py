@@ -121,6 +121,23 @@ OWN = {
         ),
         acts=("see-cluster", "see-snapshots"),
     ),
+    "runs-unrecorded": Advice(
+        N_("The job runs already"),
+        N_(
+            "The Flink of cluster %(cluster)s runs the job, and the console had no record of that: it was started after the backup that was restored. So it was not started a second time."
+        ),
+        N_("Nothing has to be done: within seconds the console takes over what runs."),
+        acts=("see-cluster",),
+    ),
+    "runs-twice": Advice(
+        N_("Flink runs this job a second time"),
+        N_(
+            "Beside the run on record, cluster %(cluster)s runs the job under %(ids)s; that was started after a backup that was restored. Both may write the same results."
+        ),
+        N_(
+            "Look at both in Flink's own pages. To keep the one on record, end the other one there; to keep the other one, stop the job here: then it is taken over within seconds."
+        ),
+    ),
     "lost-without-ha": Advice(
         N_("The job has vanished from Flink"),
         N_(

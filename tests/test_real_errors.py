@@ -17,7 +17,7 @@ import pytest
 from clusters.engine import Engine, Refused, Submission
 from clusters.models import FlinkEndpoint
 from jobs.advice import line_of, recognize
-from jobs.models.run import new_flink_id
+from jobs.flink_ids import new_flink_id
 from jobs.sql import split
 from tests.until import until
 

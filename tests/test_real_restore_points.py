@@ -10,8 +10,10 @@ from django.test import Client
 
 from clusters.flink import plain_path
 from clusters.models import FlinkEndpoint
-from jobs.models import Job
+from jobs.flink_ids import flink_id_of_run
+from jobs.models import Job, Run
 from jobs.operations import restore
+from jobs.operations.submit import submission_of
 from tests.test_real_flink import DATAGEN, Person, publish
 from tests.until import until
 
@@ -77,3 +79,29 @@ def test_a_job_that_failed_goes_on_where_it_was(publish: Callable[..., Person], 
     person.run(snapshot=found)
     again = until(lambda: person.job.runs.filter(number=2).exclude(end="").first(), "it fails at the same number again")
     assert (again.end, again.restored_from) == ("failed", found)
+
+
+def test_what_was_started_after_the_backup_is_taken_over_with_its_state(
+    counting: Person, worker: None, real: FlinkEndpoint, tmp_path: Path
+) -> None:
+    counting.run()
+    counting.sees("running")
+    until(lambda: written(tmp_path / "out"), "a checkpoint is complete: what came before it is committed")
+    counting.stop()
+    job = counting.sees("stopped")
+    snapshot, version = job.snapshots.get(source="stop"), job.versions.get()
+    # As the console would have started it, had the backup not been restored: its record knows nothing of it.
+    flink_id = flink_id_of_run(job.serial, version.number, version.published_at)
+    lost = Run(job=job, version=version, endpoint=real, flink_job_id=flink_id, restored_from=snapshot)
+    real.engine().submit(submission_of(lost))
+    job = counting.sees("running")
+    run = job.runs.get(number=2)
+    assert (run.flink_job_id, run.version, run.restored_from) == (flink_id, version, snapshot)
+    until(lambda: Run.objects.get(pk=run.pk).is_up, "all its tasks work")
+    counting.stop()
+    counting.sees("stopped")
+    assert job.snapshots.get(run=run, source="stop").state == "completed"
+    counting.run(snapshot=job.snapshots.get(run=run, source="stop"))
+    until(lambda: counting.job.current_run.end == "finished", "finished")
+    assert written(tmp_path / "out") == list(range(1, LAST + 1))
+    assert not real.engine().jobs().alive & set(job.runs.values_list("flink_job_id", flat=True))

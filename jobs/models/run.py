@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from clusters.models import FlinkEndpoint
+from jobs.flink_ids import new_flink_id
 from jobs.models.definition import Version
 from jobs.models.job import Job
 from jobs.states import RunEnd
@@ -17,11 +16,6 @@ from workspaces.serials import new_serial
 
 # No file system that Flink writes to takes a longer one.
 LONGEST_PATH = 5000
-
-
-def new_flink_id() -> str:
-    """Return a fresh id in Flink's form, for jobs and savepoint triggers: 32 hex digits."""
-    return uuid.uuid4().hex
 
 
 def new_snapshot_serial() -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clusters.cu import cu_text
 from clusters.models import Cluster, ClusterBinding
+from jobs.flink_ids import flink_id_of_run
 from jobs.models import Batch, Job, Operation, Run, Snapshot, Version
 from jobs.operations.opening import only, open_operations, sort_out
 from jobs.operations.restore import refuse_if_gone
@@ -149,6 +150,7 @@ class Ground:
             number=job.last_run_number + 1,
             version=start.version,
             endpoint=job.endpoint,
+            flink_job_id=flink_id_of_run(job.serial, start.version.number, start.version.published_at),
             restored_from=start.snapshot,
             allow_non_restored_state=start.allow_non_restored_state,
             cu=start.version.cu,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from clusters import capacity
 from clusters.engine import AlreadySubmitted, Engine, EngineError, JobState, NotFound, Refused, Submission
 from clusters.models import FlinkEndpoint
-from jobs.models import Operation, Run
+from jobs.models import Job, Operation, Run
 from jobs.operations.ask import Ask, Taken
 from jobs.operations.ending import end
 from jobs.operations.options import flink_options
@@ -16,8 +16,10 @@ from jobs.operations.record import (
     note,
     problem,
     problem_of,
+    wake,
 )
 from jobs.operations.steps import hand_over_all
+from jobs.operations.unrecorded import seen_unrecorded
 from jobs.sql import ScriptError
 from jobs.states import Outcome, RunEnd, Step
 from jobs.variables import Values, options_of, statements_of
@@ -29,7 +31,14 @@ class Room:
     def __init__(self, endpoint: FlinkEndpoint, engine: Engine) -> None:
         self._endpoint, self._engine = endpoint, engine
         self._is_known = False
+        self._unrecorded: set[str] | None = None
         self.free = self.total = 0
+
+    def has_unrecorded(self, job: Job) -> bool:
+        """Tell whether the job lives there without being a run on record."""
+        if self._unrecorded is None:
+            self._unrecorded = seen_unrecorded(self._endpoint, self._engine)
+        return job.serial in self._unrecorded
 
     def look(self) -> None:
         if self._is_known:
@@ -52,6 +61,15 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
     if run.is_unseen_here:
         # Asked at an address that is no longer the endpoint's: it may have been taken there.
         end(operation, Outcome.FAILED, problem("lost-at-new-address", cluster=run.endpoint.cluster.name))
+        return None
+    if run.submitted_at is None and room.has_unrecorded(run.job):
+        end(
+            operation,
+            Outcome.FAILED,
+            problem("runs-unrecorded", cluster=run.endpoint.cluster.name),
+            RunEnd.NEVER_STARTED,
+        )
+        wake("jobs.watch", run.endpoint_id)  # it is taken over
         return None
     try:
         submission = submission_of(run)

@@ -21,6 +21,7 @@ from jobs.operations.ending import Ending, batches_of, end_all, together
 from jobs.operations.follow import Answers, ask_triggers, complete_all, follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
+from jobs.operations.unrecorded import note_unrecorded, take_over
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class Look:
             self._unreachable(error.summary)
             return
         answered = time.monotonic()
+        note_unrecorded(self.endpoint, self.sights.alive - {entry.flink_job_id for entry in self.book})
         reach.note_answer(self.endpoint, self.engine, self._next_look())
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
@@ -114,6 +116,7 @@ class Look:
         self._end()
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
+        take_over(self.endpoint, self.engine, self.sights)
         ended = {one.operation.pk for one in self.endings}
         left = (one for one in self.waiting.values() if one.pk not in ended)
         if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:

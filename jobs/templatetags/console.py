@@ -238,6 +238,7 @@ PARAM_NAMES = {
     "revision": gettext_lazy("Save number"),
     "operation": gettext_lazy("Operation"),
     "automatic": gettext_lazy("Automatic"),
+    "found": gettext_lazy("Found running"),
     "attempt": gettext_lazy("Attempt"),
     "auto_recovery": gettext_lazy("Auto recovery"),
     "pause": gettext_lazy("Pause the job"),

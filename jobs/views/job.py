@@ -11,8 +11,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from jobs.advice import explain
-from jobs.models import Job, Operation
+from jobs.advice import Explanation, explain
+from jobs.flink_ids import is_of
+from jobs.models import Job, Operation, Problem
 from jobs.preview import newest_results
 from jobs.tree import Branch, tree_of
 from jobs.views.events import events_body
@@ -117,12 +118,20 @@ def _overview_body(request: Request, job: Job) -> dict[str, Any]:
     run = job.current_run
     return {
         "explanation": explain(job.problem) if job.problem else None,
+        "second": _second(job),
         "operation": latest,
         "restored_from": run.restored_from if run else None,
         "latest_version": job.versions.select_related("published_by").first(),
         "results": newest_results(job),
         "path": _path(job),
     }
+
+
+def _second(job: Job) -> Explanation | None:
+    """Tell of what Flink runs of the job beside its run."""
+    ids = [one for one in job.endpoint.unrecorded_jobs if job.live_run and is_of(one, job.serial)]
+    about = {"cluster": job.cluster.name, "ids": ", ".join(ids)}
+    return explain(Problem(code="runs-twice", values=about)) if ids else None
 
 
 def _path(job: Job) -> list[Branch]:
