@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - messages as the systems say them
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,3 +250,9 @@ def test_the_line_is_that_of_the_table_or_of_the_only_statement() -> None:
     started = "The main method caused an error: Failed to execute sql\nCaused by: Failed to execute job 'x'"
     assert advice.line_of("x", started, [create, insert]) is None
     assert advice.line_of("x", "From line 4, column 16 to line 4, column 21: Object 'x' not found", []) == 4
+
+
+def test_the_readme_says_how_many_are_known(settings: Any) -> None:
+    count = len(known_errors.OWN) + len(known_errors.FLINK)
+    assert f"{count} known errors" in (settings.BASE_DIR / "README.md").read_text()
+    assert f"{count} 种已知错误" in (settings.BASE_DIR / "README.zh-CN.md").read_text()
