@@ -143,7 +143,7 @@ def bench_batches(page: Page, place: Ground, names: set[str], turns: int) -> Non
     for name, (ours, bare) in taken.items():
         mine, theirs = statistics.median(ours), statistics.median(bare)
         if name in names:
-            case = f"{len(place.jobs)} jobs"
+            case = f"{len(place.jobs)} jobs, {turns} turn{'s' * (turns > 1)}"
             page.add(Result(name, case, mine / theirs, 1.10, mine * 1000, theirs * 1000))
 
 

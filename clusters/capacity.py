@@ -13,18 +13,20 @@ from clusters.models import FlinkEndpoint
 # Slots come and go with TaskManagers, too, of which no job need tell. Asking costs Flink a request, so also where jobs end all the
 # time it is asked no more often than the second says.
 KNOWN_FOR, KNOWN_FOR_IF_JOBS_ENDED = timedelta(seconds=30), timedelta(seconds=5)
+# While another look is to follow at once, and somebody waits for it.
+KNOWN_FOR_WHILE_BUSY = timedelta(seconds=60)
 
 
-def is_due(endpoint: FlinkEndpoint, jobs_ended: bool = False) -> bool:
-    """Tell whether what is known is too old to go on showing it. `jobs_ended`: some have just left their slots."""
+def is_due(endpoint: FlinkEndpoint, known_for: timedelta = KNOWN_FOR) -> bool:
+    """Tell whether what is known is too old to go on showing it."""
     seen = endpoint.capacity_seen_at
-    return seen is None or timezone.now() - seen >= (KNOWN_FOR_IF_JOBS_ENDED if jobs_ended else KNOWN_FOR)
+    return seen is None or timezone.now() - seen >= known_for
 
 
 def note(endpoint: FlinkEndpoint, found: Capacity) -> None:
     """Write down what Flink has just told, unless it is known and so young that nobody would ask again."""
     known = (endpoint.slots_total, endpoint.slots_free)
-    if known == (found.slots_total, found.slots_free) and not is_due(endpoint, jobs_ended=True):
+    if known == (found.slots_total, found.slots_free) and not is_due(endpoint, KNOWN_FOR_IF_JOBS_ENDED):
         return
     FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
         slots_total=found.slots_total,

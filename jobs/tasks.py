@@ -1,5 +1,6 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from jobs import operations
 from jobs.operations.opening import ASKED_TOGETHER, in_sets
-from jobs.operations.record import wake
+from jobs.operations.record import wake, wake_for
 from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS, next_look
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
@@ -23,6 +24,8 @@ REOFFER_SECONDS = 3
 OFFER_BATCH_SECONDS = 3
 # A batch that somebody else has in hand is looked at once more, for what he may not have seen.
 ADVANCE_AGAIN_SECONDS = 0.1
+# Who looks at a Flink follows up himself, so long and with such pauses: after that he sends a message, and is free to be ended.
+LOOKS_ON_SECONDS, LONGEST_PAUSE_SECONDS = 5, 0.5
 
 
 @shared_task(name="jobs.tick")
@@ -99,7 +102,15 @@ def perform(*operation_ids: int) -> None:
 
 @shared_task(name="jobs.watch")
 def watch(endpoint_id: int, follows_up: bool = False) -> None:
-    _carry_on(operations.watch(endpoint_id, follows_up))
+    """Look, and look once more where something may be over in a moment: a message for it would take its time, too."""
+    end = time.monotonic() + LOOKS_ON_SECONDS
+    while at := operations.watch(endpoint_id, follows_up, _carry_on):
+        pause = max(0.0, (at - timezone.now()).total_seconds())
+        if pause > LONGEST_PAUSE_SECONDS or time.monotonic() > end:
+            wake_for(endpoint_id, at)
+            break
+        time.sleep(pause)
+        follows_up = True
 
 
 def _carry_on(batches: Collection[int]) -> None:

@@ -374,6 +374,6 @@ def test_slots_that_are_still_the_same_are_known_anew(endpoint: FlinkEndpoint) -
     """Else every look at which jobs end would ask for them."""
     FlinkEndpoint.objects.update(capacity_seen_at=timezone.now() - capacity.KNOWN_FOR_IF_JOBS_ENDED)
     known = FlinkEndpoint.objects.get()
-    assert capacity.is_due(known, jobs_ended=True)
+    assert capacity.is_due(known, capacity.KNOWN_FOR_IF_JOBS_ENDED)
     capacity.note(known, Capacity("2.2.1", 1, slots_total=known.slots_total, slots_free=known.slots_free))
-    assert not capacity.is_due(FlinkEndpoint.objects.get(), jobs_ended=True)
+    assert not capacity.is_due(FlinkEndpoint.objects.get(), capacity.KNOWN_FOR_IF_JOBS_ENDED)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from clusters.models import FlinkEndpoint
 from jobs import operations, tasks
 from jobs.models import Batch, BatchItem, Job, Operation
-from jobs.operations.record import BATCH_LOCK, alone, follow_up
+from jobs.operations.record import BATCH_LOCK, alone, claim_follow_up
 from jobs.states import Action
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
@@ -90,10 +90,36 @@ def test_a_flink_that_is_slow_to_tell_is_not_asked_all_the_time(console: Console
     for least, passed, pause in ((0.0, 0.0, 0.06), (3.0, 0.0, 3.0), (3.0, 1.0, 2.0), (3.0, 10.0, 0.0)):
         FlinkEndpoint.objects.update(follow_up_at=None)
         before = timezone.now()
-        follow_up(console.endpoint, [console.last], least=least, passed=passed)
-        at = FlinkEndpoint.objects.get().follow_up_at
+        at = claim_follow_up(console.endpoint, [console.last], least=least, passed=passed)
         assert at is not None
+        assert at == FlinkEndpoint.objects.get().follow_up_at
         assert pause <= (at - before).total_seconds() < pause + 1
+
+
+def test_who_looks_follows_up_himself(console: Console, fake: FakeFlink, sent) -> None:
+    console.start()
+    fake.hold_cancels()
+    console.click_stop(with_snapshot=False)
+    console.perform()
+    before = looks(fake)
+    fake.on(OVERVIEW, lambda _asked: fake.release_cancels() if looks(fake) > before + 2 else None, times=None)
+    sent.clear()
+    tasks.watch(console.endpoint.pk)
+    assert console.job.status == "stopped"
+    assert looks(fake) > before + 2
+    assert sent == [], "no message is needed for it"
+
+
+def test_he_does_not_look_on_for_ever(console: Console, fake: FakeFlink, sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "LOOKS_ON_SECONDS", 0.3)
+    console.start()
+    fake.hold_cancels()
+    console.click_stop(with_snapshot=False)
+    console.perform()
+    sent.clear()
+    tasks.watch(console.endpoint.pk)
+    assert sent == [("jobs.watch", console.endpoint.pk, True)]
+    assert console.last.outcome == ""
 
 
 def batch_of(console: Console) -> Batch:

@@ -61,9 +61,9 @@ def _ask_for_habits(endpoint: FlinkEndpoint, engine: Engine) -> None:
         endpoint.checkpoint_directory = habits.checkpoint_directory[:600]
 
 
-def keep_capacity(endpoint: FlinkEndpoint, engine: Engine, jobs_ended: bool) -> None:
+def keep_capacity(endpoint: FlinkEndpoint, engine: Engine, known_for: timedelta) -> None:
     """Ask for its slots if what is known of them is too old."""
-    if not capacity.is_due(endpoint, jobs_ended):
+    if not capacity.is_due(endpoint, known_for):
         return
     try:
         capacity.note(endpoint, engine.capacity())

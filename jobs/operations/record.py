@@ -47,8 +47,21 @@ def wake(task: str, *args: object, countdown: float = 0) -> None:
         log.warning("The broker is away (%s); the next tick will find what is due.", error)
 
 
-def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], least: float = 0, passed: float = 0) -> None:
-    """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once.
+def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> None:
+    """Let the watcher look at `endpoint` in a moment, because of these; however many ask for it, it looks once."""
+    if at := claim_follow_up(endpoint, operations):
+        wake_for(endpoint.pk, at)
+
+
+def wake_for(endpoint_id: int, at: datetime) -> None:
+    """Send for the follow-up look that was claimed."""
+    wake("jobs.watch", endpoint_id, True, countdown=max(0.0, (at - timezone.now()).total_seconds()))
+
+
+def claim_follow_up(
+    endpoint: FlinkEndpoint, operations: Collection[Operation], least: float = 0, passed: float = 0
+) -> datetime | None:
+    """Return when the caller is to look at `endpoint` once more, because of these; None if somebody else is about to.
 
     `least`: the seconds to wait in any case; `passed`: so many of them are over.
     """
@@ -56,9 +69,7 @@ def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation], least:
     at = now + timedelta(seconds=max(0, max(least, _pause(endpoint, operations)) - passed))
     with connection.cursor() as cursor:
         cursor.execute(FOLLOW_UP, [at, at, endpoint.pk, now - timedelta(seconds=2), at])
-        is_news = bool(cursor.rowcount)
-    if is_news:
-        wake("jobs.watch", endpoint.pk, True, countdown=(at - now).total_seconds())
+        return at if cursor.rowcount else None
 
 
 # Unless somebody is about to look before that. A look that was due two seconds ago does not come any more. Until then the tick waits.

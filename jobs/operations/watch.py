@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 
 from django.utils import timezone
 
+from clusters import capacity
 from clusters.engine import Engine, EngineError, JobSight, JobState
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
@@ -19,7 +20,7 @@ from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, batches_of, end_all, together
 from jobs.operations.follow import Answers, ask_triggers, complete_all, follow, is_to_be_asked
-from jobs.operations.record import ENDPOINT_LOCK, Event, alone, deadline, follow_up, is_late, problem, wake
+from jobs.operations.record import ENDPOINT_LOCK, Event, alone, claim_follow_up, deadline, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.operations.unrecorded import note_unrecorded, take_over
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
@@ -40,13 +41,15 @@ def next_look(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=seconds) - SLACK
 
 
-def watch(endpoint_id: int, follows_up: bool = False) -> set[int]:
+def watch(
+    endpoint_id: int, follows_up: bool = False, carry_on: Callable[[Collection[int]], object] | None = None
+) -> datetime | None:
     """Look at one endpoint and settle what can be settled. Anybody may call this at any time, any number of times.
 
-    `follows_up`: it is enough if somebody has looked since it was asked for. Return the batches that may be carried on, because
-    something of theirs has ended.
+    `follows_up`: it is enough if somebody has looked since it was asked for. `carry_on` gets the batches that may be carried on,
+    because something of theirs has ended. Return when the caller is to look once more, if he is.
     """
-    batches: set[int] = set()
+    look = None
     with alone(ENDPOINT_LOCK, endpoint_id) as mine:
         for endpoint in ENDPOINT.objects(pk=endpoint_id) if mine else []:
             if endpoint.follow_up_at:
@@ -55,10 +58,14 @@ def watch(endpoint_id: int, follows_up: bool = False) -> set[int]:
                 break
             look = Look(endpoint)
             look.take()
-            batches |= batches_of(one.operation for one in look.endings)
-    if mine and OVERDUE.rows(pk=endpoint_id, now=timezone.now()):
+    if look and carry_on:
+        carry_on(batches_of(one.operation for one in look.endings))
+    if look:
+        look.keep()
+    at = look.follow_up_at if look else None
+    if mine and at is None and OVERDUE.rows(pk=endpoint_id, now=timezone.now()):
         wake("jobs.watch", endpoint_id)  # who was to follow up came while we looked, and went away
-    return batches
+    return at
 
 
 class Look:
@@ -70,6 +77,8 @@ class Look:
         self.causes = Causes(self.engine)
         self.endings: list[Ending] = []
         self.closings: list[Closing] = []
+        self.is_answered = False
+        self.follow_up_at: datetime | None = None
         self.book = entries(endpoint)
         # In few words, of all that are open; whole ones follow of those that may have to be judged.
         self.waiting = self._waiting() if any(entry.action for entry in self.book) else {}
@@ -99,7 +108,7 @@ class Look:
         except EngineError as error:
             self._unreachable(error.summary)
             return
-        answered = time.monotonic()
+        answered, self.is_answered = time.monotonic(), True
         note_unrecorded(self.endpoint, self.sights.alive - {entry.flink_job_id for entry in self.book})
         reach.note_answer(self.endpoint, self.engine, self._next_look())
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
@@ -121,9 +130,18 @@ class Look:
         left = (one for one in self.waiting.values() if one.pk not in ended)
         if soon := [one for one in left if self._may_be_over_in_a_moment(one)]:
             # No sooner than it took, so that a Flink that is slow to tell is not asked all the time.
-            follow_up(self.endpoint, soon, least=answered - asked, passed=time.monotonic() - answered)
+            passed = time.monotonic() - answered
+            self.follow_up_at = claim_follow_up(self.endpoint, soon, least=answered - asked, passed=passed)
+
+    def keep(self) -> None:
+        """Do what can wait until all who waited for the look have been told."""
+        if not self.is_answered:
+            return
         self._keep_checkpoints()
-        reach.keep_capacity(self.endpoint, self.engine, jobs_ended=bool(self.endings or self.closings))
+        known_for = capacity.KNOWN_FOR_IF_JOBS_ENDED if self.endings or self.closings else capacity.KNOWN_FOR
+        reach.keep_capacity(
+            self.endpoint, self.engine, capacity.KNOWN_FOR_WHILE_BUSY if self.follow_up_at else known_for
+        )
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
         """Ask for them together, of all that will be judged as failed."""
@@ -253,7 +271,7 @@ class Look:
             self._follow(snapshot, sight, None, sight is None)
 
     def _keep_checkpoints(self) -> None:
-        """Ask for the newest checkpoints last, so that nobody's operation waits for it."""
+        """Ask for the newest checkpoints."""
         sights = self.sights
         due = [
             entry.pk
