@@ -1,6 +1,7 @@
 """Run the tests: with arguments what pytest makes of them, without all, as two runs at once.
 
-One mostly waits for real Flinks, the other one mostly computes. What the first one says is shown when both have ended.
+One mostly waits for real Flinks, the other one mostly computes, in a process for each core. What the first one says is shown when
+both have ended.
 """
 
 import os
@@ -12,6 +13,8 @@ from signal import SIGTERM
 from oceanus_console.tether import tethered
 
 PYTEST = [sys.executable, "-m", "pytest"]
+# Files stay together, and what is prepared for one.
+IN_PARTS = ["-n", "auto", "--dist", "loadfile"]
 # Both would write to the same files.
 APART = ["-p", "no:cacheprovider", "--output", "test-results-flink"]
 
@@ -21,7 +24,7 @@ def main() -> int:
     with tempfile.TemporaryFile() as said:
         waiting = subprocess.Popen(tethered([*PYTEST, "-m", "flink", *APART], SIGTERM), stdout=said, stderr=said)
         try:
-            computing = subprocess.call(tethered([*PYTEST, "-m", "not flink"], SIGTERM))
+            computing = subprocess.call(tethered([*PYTEST, "-m", "not flink", *IN_PARTS], SIGTERM))
         finally:  # Ctrl-C reaches both
             waiting.wait()
             said.seek(0)

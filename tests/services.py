@@ -18,6 +18,8 @@ from oceanus_console.home import make_passable
 from oceanus_console.supervisor import Log, running
 
 services = ExitStack()
+# Names the addresses that we have set ourselves, for the processes among which pytest-xdist shares the tests: each has its own services.
+OURS = "OCEANUS_TEST_SERVICES"
 
 
 def start() -> None:
@@ -33,12 +35,17 @@ def start() -> None:
     os.environ.setdefault("OCEANUS_SECRET_KEY", secrets.token_urlsafe(50))  # nothing is served with the default one
     postgres, valkey = Postgres(home, durable=False), Valkey(home)
     children = []
-    if not os.environ.get("DATABASE_URL"):
-        children.append(postgres.child())
-        os.environ["DATABASE_URL"] = postgres.url
-    if not os.environ.get("CELERY_BROKER_URL"):
-        children.append(valkey.child())
-        os.environ["CELERY_BROKER_URL"] = valkey.url
+    for name in os.environ.pop(OURS, "").split():
+        del os.environ[name]
+    ours = {
+        name: one
+        for name, one in (("DATABASE_URL", postgres), ("CELERY_BROKER_URL", valkey))
+        if not os.environ.get(name)
+    }
+    for name, one in ours.items():
+        children.append(one.child())
+        os.environ[name] = one.url
+    os.environ[OURS] = " ".join(ours)
     services.enter_context(running(children, Log(io.StringIO())))
 
 

@@ -1,5 +1,6 @@
 """The benchmarks themselves: each of them runs, with sizes that take seconds, and says what came of it."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -51,6 +52,12 @@ def test_both_sides_take_turns_and_medians_count() -> None:
 
     assert by_turns(lambda: take("ours"), lambda: take("baseline"), 3) == (3.0, 2.0)
     assert order == ["ours", "baseline"] * (WARM_UP + 3)
+
+
+def test_of_several_in_a_row_the_last_one_counts() -> None:
+    times = {"ours": itertools.count(1), "baseline": itertools.count(100)}
+    ours, baseline = by_turns(lambda: next(times["ours"]), lambda: next(times["baseline"]), 1, in_a_row=3)
+    assert (ours, baseline) == (3 * (WARM_UP + 1), 99 + 3 * (WARM_UP + 1))
 
 
 def test_a_budget_is_kept_or_missed() -> None:
