@@ -62,6 +62,13 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
         # Asked at an address that is no longer the endpoint's: it may have been taken there.
         end(operation, Outcome.FAILED, problem("lost-at-new-address", cluster=run.endpoint.cluster.name))
         return None
+    try:
+        submission = submission_of(run)
+    except ScriptError as error:
+        # A variable that is gone. If Flink may have taken an earlier request, the run stays open until we know.
+        why = problem(error.reason, **error.values)
+        end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
+        return None
     if run.submitted_at is None and room.has_unrecorded(run.job):
         end(
             operation,
@@ -70,13 +77,6 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
             RunEnd.NEVER_STARTED,
         )
         wake("jobs.watch", run.endpoint_id)  # it is taken over
-        return None
-    try:
-        submission = submission_of(run)
-    except ScriptError as error:
-        # A variable that is gone. If Flink may have taken an earlier request, the run stays open until we know.
-        why = problem(error.reason, **error.values)
-        end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
         return None
     if _waits_for_slots(operation, run, room):
         return None
