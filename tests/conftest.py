@@ -1,5 +1,6 @@
 """Who and what the tests are about: alice (developer), bob (same workspace), charlie (elsewhere); a job and a fake Flink."""
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from jobs.models import Job, Operation, Run, Snapshot
 from jobs.operations.follow import STOPS_SHOW_WITHIN_SECONDS
 from jobs.states import Action, Step
 from tests.fake_flink import FakeFlink
+from tests.services import OURS
 from tests.worker import running_worker
 from workspaces.models import Member, Role, Workspace
 
@@ -36,6 +38,15 @@ def pytest_configure() -> None:
 
 # The record can't be emptied; between tests that commit it is.
 NEVER_EMPTIED = "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname LIKE '%\\_is\\_never\\_emptied'"
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Drop the database only where somebody else has given the server; ours goes with all that is in it.
+
+    To drop it, all connections must be closed; those that were used while Playwright's loop ran can't be reached after its end.
+    """
+    return "DATABASE_URL" in os.environ[OURS].split()
 
 
 @pytest.fixture(scope="session")

@@ -648,6 +648,7 @@ def test_a_length_that_is_no_number_of_bytes_counts_for_nothing(tmp_path: Path) 
             assert b"".join(log.pieces) == b"text"
 
 
+@pytest.mark.flink
 def test_the_real_flink_gives_its_logs(alice: User, workspace: Workspace, real: FlinkEndpoint, client: Client) -> None:
     job = make_job(alice, workspace, real, "logged")
     console = Console(job, alice, real)
