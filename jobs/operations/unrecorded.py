@@ -4,20 +4,23 @@ Their ids tell of which job and version they are. So they are taken over, and no
 """
 
 import logging
+import random
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from clusters.engine import Engine, EngineError, JobSight
+from clusters.engine import Engine, EngineError, JobSight, Refused
 from clusters.flink import plain_path
 from clusters.models import FlinkEndpoint
-from jobs.flink_ids import Origin, mark_of, origin_of
+from jobs.flink_ids import HIGHEST, Origin, mark_of, origin_of
 from jobs.models import Job, Operation, Run, Snapshot, Version
 from jobs.operations.opening import lock_jobs
 from jobs.operations.orphans import find_orphans
@@ -28,68 +31,100 @@ log = logging.getLogger(__name__)
 
 # What was noted on an endpoint so long ago may be from before the backup. Looks come more often.
 NOTED_WITHIN = timedelta(seconds=15)
-TAKEN_OVER_TOGETHER = 100
+# At one look. What is left is taken over at the next ones.
+TAKEN_OVER_TOGETHER, TAKING_OVER_SECONDS = 100, 3
+# Two of one job are bad enough to be told of; nobody reads of a thousand.
+MOST_OF_A_JOB = 5
 
 
-def unrecorded(alive: Collection[str]) -> list[str]:
-    """Return the Flink ids, out of these, of jobs of ours that no run tells of."""
+def unrecorded(endpoint: FlinkEndpoint, alive: Collection[str]) -> list[str]:
+    """Return the Flink ids, out of these, of jobs of this endpoint that no run tells of; of each job so many at most.
+
+    Whoever may submit to a Flink chooses the id: so none brings a job to where it does not belong (G8).
+    """
     origins = {one: origin for one in alive if (origin := origin_of(one))}
     if not origins:
         return []
     known = Run.objects.filter(flink_job_id__in=origins).order_by().values_list("flink_job_id", flat=True)
     left = origins.keys() - set(known)
     serials = {origins[one].serial for one in left}
-    ours = set(Job.objects.filter(serial__in=serials, deleted_at=None).values_list("serial", flat=True)) if left else ()
-    return sorted(one for one in left if origins[one].serial in ours)
+    ours = Job.objects.filter(endpoint=endpoint, serial__in=serials, deleted_at=None).order_by()
+    found = dict.fromkeys(ours.values_list("serial", flat=True) if left else (), 0)
+    noted = []
+    for one in sorted(left):
+        serial = origins[one].serial
+        if found.get(serial, MOST_OF_A_JOB) < MOST_OF_A_JOB:
+            found[serial] += 1
+            noted.append(one)
+    return noted
 
 
 def note_unrecorded(endpoint: FlinkEndpoint, alive: Collection[str]) -> None:
-    """Keep on the endpoint which there are. To be called before it is noted that it was looked at, as `runs_unrecorded` trusts that."""
-    found = unrecorded(alive)
+    """Keep on the endpoint which there are. To be called before it is noted that it was looked at, as `seen_unrecorded` trusts that."""
+    found = unrecorded(endpoint, alive)
     if found != endpoint.unrecorded_jobs:
-        gone_or_new = {origin.serial for one in {*found} ^ {*endpoint.unrecorded_jobs} if (origin := origin_of(one))}
+        gone_or_new = _serials({*found} ^ {*endpoint.unrecorded_jobs})
         endpoint.unrecorded_jobs = found
         FlinkEndpoint.objects.filter(pk=endpoint.pk).update(unrecorded_jobs=found)
         Job.objects.filter(serial__in=gone_or_new).update(changed_at=Now())  # their pages tell
 
 
+def _serials(ids: Collection[str]) -> set[str]:
+    return {origin.serial for one in ids if (origin := origin_of(one))}
+
+
 def seen_unrecorded(endpoint: FlinkEndpoint, engine: Engine) -> set[str]:
-    """Return the IDs of our jobs that live there and are no run on record: as last noted, or as Flink says if that is too long ago."""
+    """Return the IDs of our jobs that live there and are no run on record.
+
+    If lately there was none, there is none. Else Flink is asked: what was noted may be over by now, or be a run.
+    """
     watched = FlinkEndpoint.objects.filter(pk=endpoint.pk, seen_at__gt=Now() - NOTED_WITHIN)
     noted = watched.values_list("unrecorded_jobs", flat=True).first()
-    ids = unrecorded(engine.jobs().alive) if noted is None else noted
-    return {origin.serial for one in ids if (origin := origin_of(one))}
+    return set() if noted == [] else _serials(unrecorded(endpoint, engine.jobs().alive))
 
 
 def take_over(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, JobSight]) -> None:
     """Make runs of what is noted on the endpoint, wherever that is the only one of its job."""
-    for one in endpoint.unrecorded_jobs[:TAKEN_OVER_TOGETHER]:
+    until = time.monotonic() + TAKING_OVER_SECONDS
+    for job, one in _without_run(endpoint) if endpoint.unrecorded_jobs else []:
+        if time.monotonic() > until:
+            return  # the others who wait for the look come first; these go on at the next one
         try:
-            _take_over(endpoint, engine, sights[one])
+            _take_over(job, endpoint, engine, sights[one])
+        except EngineError as error:
+            log.info("%s does not tell of %s yet: %s", endpoint, one, error.summary)
         except Exception:
             log.exception("Could not take over %s on %s", one, endpoint)
 
 
-def _take_over(endpoint: FlinkEndpoint, engine: Engine, sight: JobSight) -> None:
+def _without_run(endpoint: FlinkEndpoint) -> list[tuple[Job, str]]:
+    """Return jobs that nobody operates and that have no run, each with one id that is noted of it.
+
+    What is under way ends first; a second one of a job that runs is only told of. Drawn by lot, so that some which can't be
+    taken over keep the others waiting for a while at most.
+    """
+    noted = {origin.serial: one for one in endpoint.unrecorded_jobs if (origin := origin_of(one))}
+    idle = Job.objects.filter(serial__in=noted, action="", deleted_at=None).select_related("cluster")
+    jobs = list(idle.filter(Q(current_run=None) | Q(current_run__ended_at__isnull=False)))
+    return [(job, noted[job.serial]) for job in random.sample(jobs, min(len(jobs), TAKEN_OVER_TOGETHER))]
+
+
+def _take_over(job: Job, endpoint: FlinkEndpoint, engine: Engine, sight: JobSight) -> None:
     origin = origin_of(sight.job_id)
-    job = Job.objects.filter(serial=origin.serial).select_related("cluster").first() if origin else None
-    if origin is None or job is None or job.is_busy or job.live_run:
-        return  # what is under way ends first; a second one of a job that runs is only told of
-    try:
+    assert origin is not None
+    location, parallelism = "", 1
+    with suppress(Refused):  # it makes no checkpoints
         location = engine.restored_from(sight.job_id)
-        tasks = engine.figures(sight.job_id).tasks
-    except EngineError as error:
-        log.info("%s does not tell of %s yet: %s", endpoint, sight.job_id, error.summary)
-        return
+    with suppress(Refused):
+        tasks = () if _version(job, origin) else engine.figures(sight.job_id).tasks
+        parallelism = max((one.parallelism for one in tasks), default=1)
     with suppress(OSError):
         find_orphans(job)  # it may go on from a snapshot that is not on record either
     with transaction.atomic():
         now = lock_jobs([job.pk]).get(job.pk)
         if now is None or now.is_busy or now.live_run:
             return
-        version = _version(now, origin) or _lost_version(
-            now, origin, max((one.parallelism for one in tasks), default=1)
-        )
+        version = _version(now, origin) or _lost_version(now, origin, parallelism)
         _write(now, version, endpoint, sight, _snapshot_at(now, location))
     log.warning("Took over %s of %s, which ran on %s and was not on record", sight.job_id, job.serial, endpoint)
 
@@ -104,8 +139,8 @@ def _snapshot_at(job: Job, location: str) -> Snapshot | None:
 
 def _version(job: Job, origin: Origin) -> Version | None:
     """Return the version that it runs, if that is the same as then: numbers are given away anew after a restore."""
-    found = job.versions.filter(number=origin.version).first()
-    return found if found and mark_of(found.published_at) == origin.mark else None
+    likely = job.versions.filter(Q(number=origin.version) if origin.version else Q(number__gt=HIGHEST))
+    return next((one for one in likely if mark_of(one.published_at) == origin.mark), None)
 
 
 def _lost_version(job: Job, origin: Origin, parallelism: int) -> Version:

@@ -1,0 +1,119 @@
+"""What may stand in the way of taking over what runs unrecorded (G2): what the backup was in the middle of, and ids that others chose."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from clusters.models import Cluster, FlinkEndpoint
+from jobs import operations
+from jobs.flink_ids import flink_id_of_run
+from jobs.models import Job, Run
+from jobs.operations import unrecorded
+from tests.conftest import Console, make_job
+from tests.fake_flink import FakeFlink
+from tests.test_unrecorded import start_unrecorded
+from workspaces.models import Workspace
+
+pytestmark = pytest.mark.django_db
+
+YESTERDAY = timedelta(days=1)
+
+
+def test_an_id_of_ours_on_the_flink_of_another_cluster_is_none_of_ours(
+    console: Console, fake: FakeFlink, cluster: Cluster
+) -> None:
+    """Who may submit there chooses the id: he must not bring our job to a cluster that its workspace may not use (G8)."""
+    with FakeFlink() as theirs:
+        other = Cluster.objects.create(name="theirs", snapshot_directory=cluster.snapshot_directory)
+        there = FlinkEndpoint.objects.create(cluster=other, flink_version="2.2.1", rest_url=theirs.url)
+        version = console.job.versions.get()
+        forged = flink_id_of_run(console.job.serial, 1, version.published_at)
+        there.engine().submit(operations.submission_of(Run(job=console.job, version=version, flink_job_id=forged)))
+        operations.watch(there.pk)
+        assert not Run.objects.exists()
+        assert console.start().endpoint == console.endpoint
+
+
+def test_a_flink_that_two_clusters_name_is_taken_over_from_for_the_cluster_of_the_job(
+    console: Console, fake: FakeFlink, cluster: Cluster
+) -> None:
+    other = Cluster.objects.create(name="same", snapshot_directory=cluster.snapshot_directory)
+    there = FlinkEndpoint.objects.create(cluster=other, flink_version="2.2.1", rest_url=fake.url + "/")
+    start_unrecorded(console)
+    operations.watch(there.pk)
+    console.watch()
+    assert console.run.endpoint == console.endpoint
+
+
+def test_many_that_can_not_be_taken_over_keep_nobody_waiting(
+    console: Console, fake: FakeFlink, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unrecorded, "TAKEN_OVER_TOGETHER", 3)
+    fake.slots_total = 100
+    console.start()
+    for _one in range(10):
+        start_unrecorded(console)
+    # Its ids come after all others.
+    Job.objects.exclude(pk=console.job.pk).delete()
+    late = make_job(console.user, workspace, console.endpoint, "late")
+    Job.objects.filter(pk=late.pk).update(serial="cql-zzzzzzzz")
+    late.refresh_from_db()
+    start_unrecorded(Console(late, console.user, console.endpoint))
+    for _look in range(2):
+        console.watch()
+    late.refresh_from_db()
+    assert late.status == "running"
+
+
+def test_those_that_are_not_told_of_keep_nobody_waiting(
+    console: Console, fake: FakeFlink, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unrecorded, "TAKEN_OVER_TOGETHER", 1)
+    random.seed(7)
+    silent = start_unrecorded(console)
+    fake.fault(("GET", f"/jobs/{silent}/checkpoints"), "drop_answer", times=None)
+    late = make_job(console.user, workspace, console.endpoint, "late")
+    Job.objects.filter(pk=late.pk).update(serial="cql-zzzzzzzz")
+    late.refresh_from_db()
+    start_unrecorded(Console(late, console.user, console.endpoint))
+    for _look in range(20):
+        console.watch()
+    late.refresh_from_db()
+    assert late.status == "running"
+
+
+def test_one_without_checkpoints_is_taken_over_too(console: Console, fake: FakeFlink) -> None:
+    flink_id = start_unrecorded(console)
+    fake.fault(
+        ("GET", f"/jobs/{flink_id}/checkpoints"),
+        "status",
+        times=None,
+        status=404,
+        body={"errors": ["Checkpointing was not enabled for job."]},
+    )
+    console.watch()
+    assert console.job.status == "running"
+
+
+def test_what_was_noted_and_has_ended_since_is_in_nobodys_way(console: Console, fake: FakeFlink) -> None:
+    run = console.start()
+    second = start_unrecorded(console)
+    console.watch()
+    for one in (second, run.flink_job_id):
+        fake.set_state(one, "CANCELED")
+    Run.objects.filter(pk=run.pk).update(ended_at=timezone.now(), end="cancelled")
+    Job.objects.update(status="stopped", recover_at=None)
+    console.click_run()
+    console.settle()
+    assert (console.job.status, console.last.outcome) == ("running", "succeeded")
+
+
+def test_so_many_of_one_job_are_told_of_and_no_more(console: Console, fake: FakeFlink, root: User) -> None:
+    console.start()
+    for _one in range(20):
+        start_unrecorded(console)
+    console.watch()
+    assert 1 <= len(FlinkEndpoint.objects.get().unrecorded_jobs) <= 5
