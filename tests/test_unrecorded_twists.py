@@ -14,12 +14,26 @@ from jobs.models import Job, Run
 from jobs.operations import unrecorded
 from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
-from tests.test_unrecorded import start_unrecorded
+from tests.test_unrecorded import as_restored, start_unrecorded
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
 
 YESTERDAY = timedelta(days=1)
+
+
+def test_a_start_that_was_asked_for_before_the_backup_is_not_asked_for_again_beside_it(
+    console: Console, fake: FakeFlink
+) -> None:
+    console.click_run()
+    Run.objects.update(submitted_at=timezone.now() - YESTERDAY)  # it has ended since, and Flink has forgotten it
+    as_restored(console.endpoint)
+    flink_id = start_unrecorded(console)
+    console.perform()
+    assert list(fake.jobs) == [flink_id]
+    console.watch()
+    console.watch()
+    assert (console.job.status, console.job.problem, console.run.flink_job_id) == ("running", None, flink_id)
 
 
 def test_an_id_of_ours_on_the_flink_of_another_cluster_is_none_of_ours(

@@ -69,13 +69,10 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
         why = problem(error.reason, **error.values)
         end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
         return None
-    if run.submitted_at is None and room.has_unrecorded(run.job):
-        end(
-            operation,
-            Outcome.FAILED,
-            problem("runs-unrecorded", cluster=run.endpoint.cluster.name),
-            RunEnd.NEVER_STARTED,
-        )
+    if room.has_unrecorded(run.job):
+        # Also one that was asked for, has ended since and is forgotten: the record may be older than that.
+        why = problem("runs-unrecorded", cluster=run.endpoint.cluster.name)
+        end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
         wake("jobs.watch", run.endpoint_id)  # it is taken over
         return None
     if _waits_for_slots(operation, run, room):
