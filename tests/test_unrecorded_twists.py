@@ -10,9 +10,9 @@ from django.utils import timezone
 from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
 from jobs.flink_ids import flink_id_of_run
-from jobs.models import Job, Run
+from jobs.models import Job, Operation, Run, Version
 from jobs.operations import unrecorded
-from tests.conftest import Console, make_job
+from tests.conftest import SQL, Console, make_job
 from tests.fake_flink import FakeFlink
 from tests.test_unrecorded import as_restored, start_unrecorded
 from workspaces.models import Workspace
@@ -34,6 +34,41 @@ def test_a_start_that_was_asked_for_before_the_backup_is_not_asked_for_again_bes
     console.watch()
     console.watch()
     assert (console.job.status, console.job.problem, console.run.flink_job_id) == ("running", None, flink_id)
+
+
+@pytest.mark.parametrize("trouble", ["late", "no such variable"])
+def test_a_start_that_went_on_after_the_backup_runs_on(console: Console, fake: FakeFlink, trouble: str) -> None:
+    console.click_run()
+    run = console.run
+    console.endpoint.engine().submit(operations.submission_of(run))  # what the database has forgotten
+    as_restored(console.endpoint)
+    if trouble == "late":
+        Operation.objects.filter(ended_at=None).update(deadline_at=timezone.now() - YESTERDAY)
+    else:
+        Run.objects.update(version=lost_variable(console))
+    console.perform()
+    for _look in range(3):
+        console.watch()
+    assert fake.jobs[run.flink_job_id].state == "RUNNING"
+    assert (console.job.status, console.run, console.run.ended_at) == ("running", run, None)
+    assert console.run.submitted_at
+    assert console.run.started_at
+
+
+def lost_variable(console: Console) -> Version:
+    return console.job.versions.create(number=9, note="n", sql=SQL.replace("'1'", "'${gone}'"))
+
+
+def test_one_that_was_called_off_after_the_backup_is_cancelled(console: Console, fake: FakeFlink) -> None:
+    console.click_run()
+    run = console.run
+    console.endpoint.engine().submit(operations.submission_of(run))
+    as_restored(console.endpoint)
+    operations.cancel(console.user, console.job)
+    console.settle()
+    console.watch()
+    assert fake.jobs[run.flink_job_id].state == "CANCELED"
+    assert console.job.status == "stopped"
 
 
 def test_an_id_of_ours_on_the_flink_of_another_cluster_is_none_of_ours(

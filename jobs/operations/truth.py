@@ -174,7 +174,7 @@ def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Sights, watched:
         return
     ended = Run.objects.filter(flink_job_id__in=alive, endpoint=endpoint).exclude(ended_at=None)
     for run in ended.select_related("job"):
-        if run.end == RunEnd.LOST and _adopt(run, sights[run.flink_job_id]):
+        if _may_be_adopted(run) and _adopt(run, sights[run.flink_job_id]):
             continue
         # A run that has just ended may still stand in this look; cancelling it once more does nothing.
         try:
@@ -186,14 +186,29 @@ def end_strays(endpoint: FlinkEndpoint, engine: Engine, sights: Sights, watched:
             note(operation, OperationStep.Event.STRAY_CANCELLED)
 
 
+def _may_be_adopted(run: Run) -> bool:
+    """Tell whether nobody has asked for the end of a run: it was lost, or surely never asked for, as a backup had it that is restored."""
+    if run.end == RunEnd.NEVER_STARTED and run.submitted_at is None:
+        return not run.operations.filter(cancelled_by__isnull=False).exists()
+    return run.end == RunEnd.LOST
+
+
 @transaction.atomic
 def _adopt(run: Run, sight: JobSight) -> bool:
-    """Take a run that was held for lost back, unless the job has been started anew since."""
+    """Take a run back that is there after all, unless the job has been started anew since."""
     job = Job.objects.select_for_update(no_key=True).get(pk=run.job_id)
     if job.is_busy or job.current_run_id != run.pk or job.deleted_at:
         return False
+    began = sight.started_at or timezone.now()
     Run.objects.filter(pk=run.pk).update(
-        ended_at=None, end="", problem=None, missing_since=None, is_unseen_here=False, flink_state=sight.state
+        ended_at=None,
+        end="",
+        problem=None,
+        missing_since=None,
+        is_unseen_here=False,
+        flink_state=sight.state,
+        submitted_at=run.submitted_at or began,
+        started_at=run.started_at or began,
     )
     update_job(job.pk, status=true_status(job.pk), problem=None, recover_at=None)
     return True
