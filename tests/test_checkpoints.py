@@ -11,12 +11,13 @@ from django.utils import timezone
 from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.models import Run
-from jobs.operations import restore
+from jobs.operations import checkpoints, restore
 from jobs.states import Action
-from tests.conftest import Console
+from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
 from tests.test_batch import Desk
 from tests.test_restore_points import complete, desk, fail, store, wait_a_minute
+from tests.threads import in_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +101,30 @@ def test_a_look_asks_for_few_checkpoints_however_many_jobs_there_are(desk: Desk,
         asked.append([one.path for one in fake.requests[before:] if one.path.endswith("/checkpoints")])
     assert [len(paths) for paths in asked] == [2, 2, 2, 0, 0]
     assert len(set(chain(*asked))) == 6
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ends_as", ["failed", "finished"])
+def test_an_answer_that_was_overtaken_by_the_end_of_its_run_is_dropped(
+    console: Console, fake: FakeFlink, store: Path, ends_as: str
+) -> None:
+    run = console.start()
+    complete(fake, run, store, 1)
+    other = make_job(console.user, console.job.workspace, console.endpoint, "other")
+    slow = Console(other, console.user, console.endpoint).start()
+    held = fake.fault(("GET", f"/jobs/{slow.flink_job_id}/checkpoints"), "delay")
+    engine = console.endpoint.engine()
+    asking = in_thread(lambda: checkpoints.keep_newest([run, slow], engine))
+    held.wait()
+    last = complete(fake, run, store, 2)
+    if ends_as == "failed":
+        fake.fail_job(run.flink_job_id, "java.io.IOException: gone")
+    else:
+        fake.finish_job(run.flink_job_id)
+    wait_a_minute(run)
+    console.watch()
+    kept = [(one.state, one.location) for one in run.snapshots.all()]
+    assert kept == ([("completed", f"file:{last}")] if ends_as == "failed" else [])
+    held.release()
+    asking.join()
+    assert [(one.state, one.location) for one in run.snapshots.all()] == kept

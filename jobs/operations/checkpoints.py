@@ -90,12 +90,14 @@ def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) ->
         return
     with connection.cursor() as cursor:
         cursor.execute(ASKED, [list(found)])
+        still_open = {pk for (pk,) in cursor.fetchall()}
     known = dict(KNOWN.rows(runs=list(found)))
-    told = ((run, found[run.pk]) for run in asked)
+    told = ((run, found[run.pk]) for run in asked if run.pk in still_open)
     record({run: one for run, one in told if one and one.location != known.get(run.pk)})
 
 
-ASKED = "UPDATE jobs_run SET checkpoints_seen_at = statement_timestamp() WHERE id = ANY(%s)"
+# What was kept of a run at its end is the last: an answer that comes later was given before.
+ASKED = "UPDATE jobs_run SET checkpoints_seen_at = statement_timestamp() WHERE id = ANY(%s) AND ended_at IS NULL RETURNING id"
 # Run id -> where its newest checkpoint lies, as far as it is there.
 KNOWN = Prepared(
     lambda runs: (
