@@ -1,9 +1,11 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 
 from celery import shared_task
 from django.db import connection
@@ -16,6 +18,8 @@ from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS, next_look
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
 
+log = logging.getLogger(__name__)
+
 # As the schedule says (settings.py).
 FIND_ORPHANS_SECONDS = 600
 # An operation that a worker has in hand is offered again after this; if he lives, the second one goes away at once.
@@ -26,6 +30,8 @@ OFFER_BATCH_SECONDS = 3
 ADVANCE_AGAIN_SECONDS = 0.1
 # Who looks at a Flink follows up himself, so long and with such pauses: after that he sends a message, and is free to be ended.
 LOOKS_ON_SECONDS, LONGEST_PAUSE_SECONDS = 5, 0.5
+# So many at a time in a process: the threads of a worker are for what is asked for, however many Flinks are busy.
+LOOKING_ON = BoundedSemaphore(4)
 
 
 @shared_task(name="jobs.tick")
@@ -103,20 +109,37 @@ def perform(*operation_ids: int) -> None:
 @shared_task(name="jobs.watch")
 def watch(endpoint_id: int, follows_up: bool = False) -> None:
     """Look, and look once more where something may be over in a moment: a message for it would take its time, too."""
+    at = operations.watch(endpoint_id, follows_up, _carry_on)
+    if at and LOOKING_ON.acquire(blocking=False):
+        try:
+            at = _look_on(endpoint_id, at)
+        finally:
+            LOOKING_ON.release()
+    if at:
+        wake_for(endpoint_id, at)
+
+
+def _look_on(endpoint_id: int, at: datetime | None) -> datetime | None:
+    """Look on from `at`; return when somebody else is to, if anybody is."""
     end = time.monotonic() + LOOKS_ON_SECONDS
-    while at := operations.watch(endpoint_id, follows_up, _carry_on):
+    while at and time.monotonic() < end:
         pause = max(0.0, (at - timezone.now()).total_seconds())
-        if pause > LONGEST_PAUSE_SECONDS or time.monotonic() > end:
-            wake_for(endpoint_id, at)
+        if pause > LONGEST_PAUSE_SECONDS:
             break
         time.sleep(pause)
-        follows_up = True
+        at = operations.watch(endpoint_id, True, _carry_on)
+    return at
 
 
 def _carry_on(batches: Collection[int]) -> None:
     """Advance batches right here: a message costs as much as the deed, and its time."""
     for pk in batches:
-        if not operations.advance(pk):
+        try:
+            is_mine = operations.advance(pk)
+        except Exception:
+            log.exception("Could not carry on batch %s", pk)  # the tick offers it again
+            continue
+        if not is_mine:
             wake("jobs.advance", pk, countdown=ADVANCE_AGAIN_SECONDS)
 
 

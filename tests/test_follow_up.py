@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from celery.signals import before_task_publish
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
@@ -120,6 +121,45 @@ def test_he_does_not_look_on_for_ever(console: Console, fake: FakeFlink, sent, m
     tasks.watch(console.endpoint.pk)
     assert sent == [("jobs.watch", console.endpoint.pk, True)]
     assert console.last.outcome == ""
+
+
+def test_so_many_look_on_at_a_time_that_threads_are_left_for_what_is_asked_for(
+    console: Console, fake: FakeFlink, sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "LOOKING_ON", threading.BoundedSemaphore(1))
+    console.start()
+    fake.hold_cancels()
+    console.click_stop(with_snapshot=False)
+    console.perform()
+    with tasks.LOOKING_ON:
+        before = looks(fake)
+        sent.clear()
+        tasks.watch(console.endpoint.pk)
+        assert looks(fake) == before + 1
+        assert sent == [("jobs.watch", console.endpoint.pk, True)]
+    fake.release_cancels()
+    tasks.watch(console.endpoint.pk, True)
+    assert console.job.status == "stopped"
+
+
+def test_a_batch_that_fails_holds_up_neither_the_others_nor_the_look(console: Console, fake: FakeFlink, sent) -> None:
+    console.start()
+    batch = batch_of(console)
+    tasks.advance(batch.pk)
+    tasks.perform(console.last.pk)
+    FlinkEndpoint.objects.update(capacity_seen_at=None)
+
+    def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "UPDATE jobs_batchitem" in sql:
+            raise DatabaseError("no")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail):
+        tasks.watch(console.endpoint.pk)
+    assert console.job.status == "stopped"
+    assert FlinkEndpoint.objects.get().capacity_seen_at, "the look was not left half done"
+    tasks.advance(batch.pk)
+    assert batch.items.get().state == BatchItem.State.SUCCEEDED
 
 
 def batch_of(console: Console) -> Batch:
