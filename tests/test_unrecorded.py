@@ -18,6 +18,7 @@ from jobs.flink_ids import Origin, flink_id_of_run, mark_of, new_flink_id, origi
 from jobs.models import Job, Run, Version
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
+from workspaces.refusal import Refusal
 
 words = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=8, max_size=8)
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2200, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))
@@ -134,9 +135,24 @@ def test_a_version_that_is_lost_leaves_a_place_that_says_so(console: Console) ->
     assert "after the backup" in version.note
     console.click_stop()
     console.settle()
-    console.click_run(version=4)
-    console.settle()
-    assert (console.job.status, console.last.outcome) == ("stopped", "failed")
+    with pytest.raises(Refusal, match="What version 4 does is not on record any more"):
+        console.click_run(version=4)
+
+
+def test_a_job_that_broke_is_not_told_that_its_lost_script_is_empty(console: Console, fake: FakeFlink) -> None:
+    flink_id = start_unrecorded(console, lost_version(console, 4))
+    console.watch()
+    fake.fail_job(flink_id, "java.io.IOException: gone")
+    console.watch()
+    for _attempt in range(5):
+        Job.objects.exclude(recover_at=None).update(recover_at=timezone.now() - timedelta(minutes=1))
+        for job in operations.due_recoveries():
+            operations.recover(job)
+    problem = console.job.problem
+    assert problem
+    assert (console.job.status, console.job.recover_at, console.job.runs.count()) == ("failed", None, 1)
+    assert (problem.code, problem.values["gave_up"]) == ("flink", True)
+    assert "What version 4 does" in problem.values["refusal"]["en"]
 
 
 def test_a_number_that_was_given_away_anew_is_not_mixed_up(console: Console) -> None:

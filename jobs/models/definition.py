@@ -90,3 +90,13 @@ class Version(Definition):
 
     def __str__(self) -> str:
         return f"{self.job} v{self.number}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether it only holds the place of a version that was published after a backup that was restored."""
+        return self.published_by_id is None and self.sql == script_of_lost(self.note)
+
+
+def script_of_lost(note: str) -> str:
+    """Return what stands for a script that is not on record any more: nothing that can be run."""
+    return f"-- {note}\n"

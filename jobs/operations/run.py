@@ -163,6 +163,11 @@ class Ground:
             raise Refusal(_("This version belongs to another job."))
         if version.pk not in self.versions:
             raise Refusal(_("Version %(number)s was deleted in the meantime."), number=version.number)
+        if version.is_lost:
+            raise Refusal(
+                _("What version %(number)s does is not on record any more. Write it and publish it anew."),
+                number=version.number,
+            )
         cluster = self.clusters[job.cluster_id]
         if (cluster.pk, job.workspace_id) not in self.bound:
             raise Refusal(_("This cluster is not bound to the workspace."))

@@ -22,6 +22,7 @@ from clusters.flink import plain_path
 from clusters.models import FlinkEndpoint
 from jobs.flink_ids import HIGHEST, Origin, mark_of, origin_of
 from jobs.models import Job, Operation, Run, Snapshot, Version
+from jobs.models.definition import script_of_lost
 from jobs.operations.opening import lock_jobs
 from jobs.operations.orphans import find_orphans
 from jobs.operations.record import update_job
@@ -149,7 +150,7 @@ def _lost_version(job: Job, origin: Origin, parallelism: int) -> Version:
         note = _("Was published after the backup that was restored. What it does is not on record any more.")
     number = max(origin.version, job.last_version_number + 1)
     job.last_version_number = number
-    return Version.objects.create(job=job, number=number, note=note, sql=f"-- {note}\n", parallelism=parallelism)
+    return Version.objects.create(job=job, number=number, note=note, sql=script_of_lost(note), parallelism=parallelism)
 
 
 def _write(
