@@ -36,6 +36,22 @@ def test_a_start_that_was_asked_for_before_the_backup_is_not_asked_for_again_bes
     assert (console.job.status, console.job.problem, console.run.flink_job_id) == ("running", None, flink_id)
 
 
+def test_a_start_of_the_backup_that_failed_since_is_not_told_to_have_never_been(
+    console: Console, fake: FakeFlink
+) -> None:
+    console.click_run()
+    run = console.run
+    console.endpoint.engine().submit(operations.submission_of(run))
+    fake.fail_job(run.flink_job_id, "java.io.IOException: gone")
+    as_restored(console.endpoint)
+    flink_id = start_unrecorded(console)
+    console.perform()
+    console.watch()
+    run.refresh_from_db()
+    assert run.end == "failed"
+    assert (console.job.status, console.run.flink_job_id) == ("running", flink_id)
+
+
 @pytest.mark.parametrize("trouble", ["late", "no such variable"])
 def test_a_start_that_went_on_after_the_backup_runs_on(console: Console, fake: FakeFlink, trouble: str) -> None:
     console.click_run()

@@ -70,9 +70,8 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
         end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
         return None
     if room.has_unrecorded(run.job):
-        # Also one that was asked for, has ended since and is forgotten: the record may be older than that.
-        why = problem("runs-unrecorded", cluster=run.endpoint.cluster.name)
-        end(operation, Outcome.FAILED, why, None if run.submitted_at else RunEnd.NEVER_STARTED)
+        # The record is older than what Flink has done: also of this run it need not be true what was asked for. The watcher looks.
+        end(operation, Outcome.FAILED, problem("runs-unrecorded", cluster=run.endpoint.cluster.name))
         wake("jobs.watch", run.endpoint_id)  # it is taken over
         return None
     if _waits_for_slots(operation, run, room):
