@@ -69,8 +69,10 @@ def g2_every_submission_is_known(evidence: Evidence) -> Iterator[str]:
 def g3_snapshots_are_recorded(evidence: Evidence) -> Iterator[str]:
     recorded = Snapshot.objects.filter(state=Snapshot.State.COMPLETED, source__in=SAVEPOINTS)
     locations = {plain_path(one): serial for one, serial in recorded.values_list("location", "serial")}
-    there = {str(one.parent) for one in evidence.snapshot_root.rglob("savepoint-*/_metadata")}
-    yield from (f"the snapshot {path} is not recorded" for path in sorted(there - set(locations)))
+    found = set(evidence.snapshot_root.rglob("savepoint-*/_metadata"))
+    there = {str(one.parent) for one in found}
+    to_be_recorded = {str(one.parent) for one in found if evidence.can_be_recorded(one)}
+    yield from (f"the snapshot {path} is not recorded" for path in sorted(to_be_recorded - set(locations)))
     for path in sorted(set(locations) - there):
         if not (Path(path) / "_metadata").is_file():
             yield f"{locations[path]} is recorded as completed, but nothing is at {path}"
@@ -167,7 +169,7 @@ def g9_every_click_is_on_record(evidence: Evidence) -> Iterator[str]:
     left: dict[tuple[str, str, str], list[Operation]] = defaultdict(list)
     for row in rows.order_by("created_at"):
         if row.requested_by is None:
-            if not (row.action == Action.RUN and row.params.get("automatic")):
+            if not (row.action == Action.RUN and (row.params.get("automatic") or row.params.get("found"))):
                 yield f"nobody asked for {row}"
         elif row.batch is None and "copied_from" not in row.params:
             left[row.requested_by.username, row.action, row.job.serial].append(row)

@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +45,7 @@ class Evidence:
     people: Mapping[str, Sequence[Click]] = field(default_factory=dict)
     definitions: dict[int, str] = field(default_factory=dict)
     doubtful: frozenset[str] = frozenset()
+    can_be_recorded: Callable[[Path], bool] = lambda _path: True
 
     @property
     def alive(self) -> list[str]:

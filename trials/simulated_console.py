@@ -50,13 +50,17 @@ class InOneThread(Executor):
 
 
 class SimulatedConsole:
-    """Chances are per message, request or task; `calm` sets them all to nothing. `ambush`: what may happen during a request."""
+    """Chances are per message, request or task; `calm` sets them all to nothing. `ambush`: what may happen during a request.
+
+    `interruption`: what is to happen just before the next request of this method ("": of any).
+    """
 
     def __init__(self, clock: Clockwork, random: Random) -> None:
         self.clock, self.random = clock, random
         self.dies, self.message_lost, self.message_doubled, self.request_late = 0.04, 0.05, 0.1, 0.02
         self.company = 0.3
         self.ambush: Callable[[], object] | None = None
+        self.interruption: tuple[str, Callable[[], object]] | None = None
         self.beat_is_dead, self.tick_seconds = False, 1.0
         self.asks: list[Ask] = []
         self.traces: list[str] = []
@@ -70,6 +74,11 @@ class SimulatedConsole:
         self.dies = self.message_lost = self.message_doubled = self.request_late = self.company = 0.0
         self.beat_is_dead, self.tick_seconds = False, 4.0
         record.FOLLOW_UP_SECONDS = record.FOLLOW_UP_CLICK_SECONDS = 3.0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Tell whether somebody is in the middle of something."""
+        return self._depth > 0 or bool(self._busy)
 
     # --- beat and broker ---
 
@@ -162,6 +171,9 @@ class SimulatedConsole:
         assert len(connection.savepoint_ids) == self._outermost, "Flink was asked from inside a transaction"
         self._send_committed()
         self._meanwhile()
+        if self.interruption and method.startswith(self.interruption[0]):
+            (_method, interrupt), self.interruption = self.interruption, None
+            interrupt()
         ask = Ask(self.clock.now(), method, path, content.get("json") or {})
         if method != "GET":
             self.asks.append(ask)

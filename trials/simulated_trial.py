@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,8 +17,9 @@ from django.db import transaction
 from clusters.flink import connect
 from clusters.models import Cluster, FlinkEndpoint
 from jobs import operations
-from jobs.models import Job, Operation, Snapshot, Version
+from jobs.models import Job, Operation, Run, Snapshot, Version
 from jobs.states import Action, Status
+from trials.backup import LOOK_AGAIN_SECONDS, Backup
 from trials.checks import check, definition_of
 from trials.clockwork import Clockwork
 from trials.evidence import Evidence
@@ -62,12 +64,15 @@ LOAD_SECONDS = (3.0, 9.0)
 # As many steps' deadlines as an operation and a batch behind it may take, and the patience with lost jobs.
 SETTLED_WITHIN_SECONDS = 500
 LOOK_SECONDS = 5.0
+# In so many of all trials a backup is restored.
+RESTORED = 0.2
 NAMES_OF_ANSWERS = {"done": 302, "refused": 422, "died": 0}
 
 
 class SimulatedTrial:
     def __init__(self, seed: int, directory: Path) -> None:
         self.random = Random(seed)
+        self.backup_random = Random(f"backup {seed}")  # of its own, so that all else is as without
         self.result = Result(seed)
         self.clock = Clockwork()
         self.directory = Path(tempfile.mkdtemp(dir=directory))
@@ -80,6 +85,7 @@ class SimulatedTrial:
         """Do the trial; nothing of it stays in the database."""
         with transaction.atomic():
             self.console = SimulatedConsole(self.clock, self.random)
+            self.backup = Backup(self.clock, self.console)
             with in_place_of_the_real_one(self.console), errors_kept(self.errors):
                 self._do()
             transaction.set_rollback(True)
@@ -121,6 +127,11 @@ class SimulatedTrial:
         if random.random() < 0.2:
             self.result.damages.append("beat dies")
             self.clock.after(random.uniform(0, self.seconds), "beat dies", self._kill_beat)
+        if self.backup_random.random() < RESTORED:
+            self.result.damages.append("backup restored")
+            made, restored = sorted(self.backup_random.uniform(0, self.seconds) for _time in range(2))
+            self.clock.after(made, "backup", lambda: self.backup.plan(self.backup_random))
+            self.clock.after(restored, "restore", self._restore)
         self.clock.after(random.uniform(2, 6), "checkpoints", self.flink.complete_checkpoints)
         self.console.start_beat()
         while self.clock.seconds < self.seconds:
@@ -136,6 +147,14 @@ class SimulatedTrial:
         self.result.damages.append(f"{name} during a request")
         self.clock.note(f"damage during a request: {name}")
         self.flink.damages[name]()
+
+    def _restore(self) -> None:
+        if self.console.is_at_work:
+            self.clock.after(LOOK_AGAIN_SECONDS, "restore", self._restore)
+            return
+        self.backup.restore(self.flink.submissions(), chain(*self.clicks.values()))
+        self.definitions.clear()
+        self._remember_definitions()
 
     def _kill_beat(self) -> None:
         self.clock.note("beat dies")
@@ -219,6 +238,7 @@ class SimulatedTrial:
         self.flink.heal()
         findings: list[str] = ["nobody has looked yet"]
         while findings and self.clock.seconds - healed_at < SETTLED_WITHIN_SECONDS:
+            self.backup.date(self.snapshots)
             self._let_pass(LOOK_SECONDS)
             if not Operation.objects.filter(ended_at=None).exists():
                 findings = check(self._evidence())
@@ -231,18 +251,23 @@ class SimulatedTrial:
             self.clock.happen()
 
     def _evidence(self) -> Evidence:
+        beyond = self.backup.beyond_it(self.flink.doubtful)
+        known = set(Run.objects.values_list("flink_job_id", flat=True)) if self.backup.forgotten else ()
         submitted = [
-            Ask(self.since, "POST", "/jars/x/run", {"jobId": one}, status=200) for one in self.flink.submissions()
+            Ask(self.since, "POST", "/jars/x/run", {"jobId": one}, status=200)
+            for one in self.flink.submissions()
+            if one not in self.backup.forgotten or one in known
         ]
         return Evidence(
             since=self.since - timedelta(milliseconds=1),
-            jobs=self.flink.jobs(),
+            jobs={key: one for key, one in self.flink.jobs().items() if key not in beyond},
             ends={},
             snapshot_root=self.snapshots,
             asks=[*self.console.asks, *submitted],
             people=self.clicks,
             definitions=self.definitions,
             doubtful=frozenset(self.flink.doubtful),
+            can_be_recorded=self.backup.can_be_attached,
         )
 
     def _remember_definitions(self) -> None:
