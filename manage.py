@@ -3,13 +3,13 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
-from django.db import OperationalError
+from django.db import NotSupportedError, OperationalError
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oceanus_console.settings")
     try:
         execute_from_command_line(sys.argv)
-    except OperationalError as error:
+    except (NotSupportedError, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise
         home = (

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.conf import settings
 
 from oceanus_console.celery import app
+from workspaces.pooler import refuse_at_start
 
 
 class NamesOnly(Beat):
@@ -16,6 +17,7 @@ class NamesOnly(Beat):
         dictConfig(settings.LOGGING)
         apps.populate([])  # Django is ready, with none of the apps: the database may be asked
         app.finalize()
+        refuse_at_start()
 
 
 if __name__ == "__main__":

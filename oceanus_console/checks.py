@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.db import DatabaseError, connection
 
 # The database gives away no record that is younger (migration 0003).
 YOUNGEST_DAYS = 30
@@ -61,4 +62,13 @@ def any_host(**_kwargs: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         hint = "Name the hosts that people type into their browsers."
         return [Warning("OCEANUS_ALLOWED_HOSTS lets in requests for any host.", hint=hint, id="oceanus.W006")]
+    return []
+
+
+def database(**_kwargs: Any) -> list[CheckMessage]:
+    """Refuse a PostgreSQL that is too old, and a pooler that does not keep sessions (workspaces/pooler.py)."""
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        return [Error(f"No success with the database: {str(error).strip()}", id="oceanus.E011")]
     return []

@@ -12,6 +12,7 @@ from socket import gethostname
 from celery.utils.nodenames import nodename
 
 from oceanus_console.celery import app
+from workspaces.pooler import refuse_at_start
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
         without_gossip=True,
         without_mingle=True,
     )
+    refuse_at_start()
     worker.start()
     sys.exit(worker.exitcode)
 

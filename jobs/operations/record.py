@@ -24,6 +24,7 @@ from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
 from jobs.states import Step
+from workspaces.pooler import TOLD, doubt
 from workspaces.prepared import Prepared, columns
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,10 @@ def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
         if mine:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS key", [mine])
+                had = all(is_mine for (is_mine,) in cursor.fetchall())
+            if not had:
+                log.error("A lock was lost. %s", TOLD)
+                doubt()
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:
