@@ -90,6 +90,14 @@ def call(request: HttpRequest) -> HttpResponse:
     return HttpResponse(text, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """Answer a call while the database hangs."""
+    with translation.override(LANGUAGES.get(request.headers.get("X-TC-Language", ""), USUAL_LANGUAGE)):
+        told = str(_("The console's database is away. Try again in some seconds."))
+    text = _enveloped({"Error": {"Code": Code.INTERNAL_ERROR, "Message": told}}, str(uuid.uuid4()))
+    return HttpResponse(text, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
 def _enveloped(fields: dict[str, Any], request_id: str) -> str:
     return json.dumps({"Response": fields | {"RequestId": request_id}}, allow_nan=False)
 

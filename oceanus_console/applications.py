@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+WEB_THREADS = 8  # of each web process (oceanus_console/room.py)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -11,7 +12,17 @@ def web_command(bind: str, application: str = "oceanus_console.wsgi") -> Sequenc
     """Return how to serve `application` on `bind` ("host:port")."""
     return [
         *(sys.executable, "-m", "gunicorn", application, "--chdir", str(ROOT), "--bind", bind),
-        *("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--preload", "--graceful-timeout", "5"),
+        *(
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "2",
+            "--threads",
+            str(WEB_THREADS),
+            "--preload",
+            "--graceful-timeout",
+            "5",
+        ),
         *("--keep-alive", "10"),  # longer than a page waits between two polls
         *("--log-level", "warning", "--no-control-socket"),
     ]

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 OK = "ok"
 NO_ANSWER = "no answer"
+NO_DATABASE = f"database: {NO_ANSWER}"
 SECONDS = 2.5  # for all checks together
 CLUSTER_SEEN_WITHIN = timedelta(seconds=30)
 # Threads, because nothing else ends the wait for a database that took the connection and hangs; few, so that they can't pile up; and
@@ -89,16 +90,26 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer 200 when this web process may be given requests: the database answers and has this release's tables."""
-    future = databases.submit(tables)
-    try:
-        word = future.result(timeout=SECONDS)
-    except Exception as error:  # as above
-        future.cancel()
-        logger.info("The database is not ready: %r", error)
-        word = "database: no answer"
+    word = tables_in_time()
     response = HttpResponse(f"{word}\n", status=200 if word == OK else 503, content_type="text/plain")
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
+
+
+def is_answering() -> bool:
+    """Tell whether the database does, within the time of these checks."""
+    return tables_in_time() != NO_DATABASE
+
+
+def tables_in_time() -> str:
+    """Return what `tables` says, or NO_DATABASE."""
+    future = databases.submit(tables)
+    try:
+        return future.result(timeout=SECONDS)
+    except Exception as error:  # as above
+        future.cancel()
+        logger.info("The database is not ready: %r", error)
+        return NO_DATABASE
 
 
 def tables() -> str:

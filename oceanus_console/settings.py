@@ -42,6 +42,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "oceanus_console.room.Room",
     "api.gate.Gate",
     "django.middleware.security.SecurityMiddleware",
     "oceanus_console.polls.Polls",  # brings its own, stricter policy

@@ -12,9 +12,17 @@ RETRY_AFTER_SECONDS = 5
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 503 while PostgreSQL is away, which is no bug and soon over; 500 for a bug of ours."""
     # Django calls this while the exception is being handled. Without the request, so that nothing asks the database.
-    is_away = isinstance(sys.exception(), (OperationalError, InterfaceError))
-    status = 503 if is_away else 500
-    response = HttpResponse(loader.get_template(f"{status}.html").render(), status=status)
-    if is_away:
-        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    error = sys.exception()
+    if is_away(error):
+        return unavailable()
+    return HttpResponse(loader.get_template("500.html").render(), status=500)
+
+
+def is_away(error: BaseException | None) -> bool:
+    return isinstance(error, (OperationalError, InterfaceError))
+
+
+def unavailable() -> HttpResponse:
+    response = HttpResponse(loader.get_template("503.html").render(), status=503)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
