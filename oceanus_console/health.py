@@ -42,9 +42,16 @@ def database() -> dict[str, str]:
     try:
         beats = {beat.name: beat for beat in Heartbeat.objects.filter(name__in=["worker", "beat"])}
         seen = {name: OK if name in beats and beats[name].is_fresh else "no heartbeat" for name in ("worker", "beat")}
-        return {"database": OK, **seen, "cluster": cluster()}
+        return {"database": may_write(), **seen, "cluster": cluster()}
     finally:
         connection.close()
+
+
+def may_write() -> str:
+    """Say whether the database takes anything: after a fail-over the address may lead to a replica."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return OK if cursor.fetchone() == ("off",) else "read-only"
 
 
 def cluster() -> str:

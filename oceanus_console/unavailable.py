@@ -2,9 +2,10 @@
 
 import sys
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, NotSupportedError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
+from psycopg.errors import ReadOnlySqlTransaction
 
 RETRY_AFTER_SECONDS = 5
 
@@ -19,7 +20,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def is_away(error: BaseException | None) -> bool:
-    return isinstance(error, (OperationalError, InterfaceError))
+    """Tell whether PostgreSQL can't do its work just now: it does not answer, has no room, may only be read, or is too old."""
+    away = isinstance(error, (OperationalError, InterfaceError, NotSupportedError))
+    return away or isinstance(error and error.__cause__, ReadOnlySqlTransaction)
 
 
 def unavailable() -> HttpResponse:

@@ -106,6 +106,17 @@ def test_a_database_that_hangs_does_not_let_the_broker_look_as_if_it_did(
     assert {one["broker"] for one in asked} == {"ok"}
 
 
+def test_a_database_that_takes_nothing_is_missing(client: Client, alive: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a replica does, after a fail-over."""
+    connections.close_all()
+    options = connections.settings["default"]["OPTIONS"]
+    monkeypatch.setitem(options, "options", f"{options['options']} -c default_transaction_read_only=on")
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()["missing"]) == (503, ["database"])
+    assert response.json()["database"] == "read-only"
+    assert client.get("/readyz").status_code == 200  # pages can be read
+
+
 def test_it_is_for_reading(client: Client) -> None:
     assert client.post("/healthz").status_code == 405
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, NotSupportedError, OperationalError, connection, transaction
 from django.test import Client
 
 from workspaces.models import Workspace
@@ -15,6 +15,7 @@ from workspaces.models import Workspace
     [
         (OperationalError("server closed the connection unexpectedly"), 503, "database is away"),
         (InterfaceError("connection already closed"), 503, "database is away"),
+        (NotSupportedError("PostgreSQL 14 or later is required"), 503, "database is away"),
         (RuntimeError("a bug"), 500, "Something went wrong"),
     ],
 )
@@ -34,3 +35,24 @@ def test_the_page_tells_whose_fault_it_is(
     assert words in response.content.decode()
     assert response.has_header("Retry-After") == (status == 503)
     assert client.get(address).status_code == 200
+
+
+def test_a_database_that_may_only_be_read_is_no_bug_either(
+    client: Client, alice: Any, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a fail-over, when the address still leads to what is a replica now."""
+    client.force_login(alice)
+    client.raise_request_exception = False
+    folders = f"/spaces/{workspace.serial}/folders/new/"
+
+    def read_only(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        if sql.startswith("INSERT"):
+            connection.connection.execute("SET LOCAL transaction_read_only = on")
+        return execute(sql, *args)
+
+    with transaction.atomic():
+        with connection.execute_wrapper(read_only):
+            response = client.post(folders, {"name": "new"})
+        transaction.set_rollback(True)
+    assert response.status_code == 503
+    assert "database is away" in response.text
