@@ -28,6 +28,7 @@ from api.errors import ApiError, Code
 from api.models import AccessKey, CallCount, UsedSignature
 from api.signing import Authorization, Malformed, Sent
 from api.table import ACTIONS, VERSION, Call
+from workspaces.away import is_away
 from workspaces.refusal import Refusal
 from workspaces.sealed import Unreadable, unseal
 
@@ -83,18 +84,27 @@ def call(request: HttpRequest) -> HttpResponse:
             text = _enveloped(_answered(request, request_id, language), request_id)
         except ApiError as no:
             text = _enveloped({"Error": {"Code": no.code, "Message": no.message}}, request_id)
-        except Exception:
+        except Exception as error:
             log.exception("API request %s (%s) failed", request_id, request.headers.get("X-TC-Action", "")[:100])
-            told = str(_("Something went wrong in the console. Its log tells more under this RequestId."))
-            text = _enveloped({"Error": {"Code": Code.INTERNAL_ERROR, "Message": told}}, request_id)
-    return HttpResponse(text, content_type="application/json", headers={"Cache-Control": "no-store"})
+            text = _enveloped(_failed(is_away(error)), request_id)
+    return _answer(text)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
     """Answer a call while the database hangs."""
     with translation.override(LANGUAGES.get(request.headers.get("X-TC-Language", ""), USUAL_LANGUAGE)):
-        told = str(_("The console's database is away. Try again in some seconds."))
-    text = _enveloped({"Error": {"Code": Code.INTERNAL_ERROR, "Message": told}}, str(uuid.uuid4()))
+        return _answer(_enveloped(_failed(database_is_away=True), str(uuid.uuid4())))
+
+
+def _failed(database_is_away: bool) -> dict[str, Any]:
+    if database_is_away:
+        told = _("The console's database is away. Try again in some seconds.")
+    else:
+        told = _("Something went wrong in the console. Its log tells more under this RequestId.")
+    return {"Error": {"Code": Code.INTERNAL_ERROR, "Message": str(told)}}
+
+
+def _answer(text: str) -> HttpResponse:
     return HttpResponse(text, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 

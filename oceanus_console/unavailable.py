@@ -2,10 +2,10 @@
 
 import sys
 
-from django.db import InterfaceError, NotSupportedError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
-from psycopg.errors import ReadOnlySqlTransaction
+
+from workspaces.away import is_away
 
 RETRY_AFTER_SECONDS = 5
 
@@ -17,12 +17,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if is_away(error):
         return unavailable()
     return HttpResponse(loader.get_template("500.html").render(), status=500)
-
-
-def is_away(error: BaseException | None) -> bool:
-    """Tell whether PostgreSQL can't do its work just now: it does not answer, has no room, may only be read, or is too old."""
-    away = isinstance(error, (OperationalError, InterfaceError, NotSupportedError))
-    return away or isinstance(error and error.__cause__, ReadOnlySqlTransaction)
 
 
 def unavailable() -> HttpResponse:

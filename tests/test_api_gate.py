@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import Http404
 from django.test import Client
 from django.utils import timezone, translation
@@ -464,6 +465,13 @@ def test_a_bug_is_told_under_a_number_and_logged(
     assert "very secret" not in str(response)
     assert response["RequestId"] in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_while_the_database_is_away_it_says_so(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind(monkeypatch, OperationalError("server closed the connection unexpectedly"))
+    response = Program(alice).call(READ)
+    assert response["Error"]["Code"] == Code.INTERNAL_ERROR
+    assert "database is away" in response["Error"]["Message"]
 
 
 def test_an_answer_that_is_no_json_is_a_bug_too(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
