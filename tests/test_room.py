@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from oceanus_console import health, room
-from oceanus_console.applications import WEB_THREADS
+from oceanus_console.applications import WEB_THREADS, web_command
 from oceanus_console.room import Room
 from tests.until import until
 
@@ -98,3 +99,9 @@ def test_while_the_database_answers_one_waits_for_a_place(full: Slow, monkeypatc
 def test_who_has_left_makes_room(full: Slow) -> None:
     full.go.set()
     assert [full.get("/spaces/").text for _one in range(3 * WEB_THREADS)] == ["done"] * (3 * WEB_THREADS)
+
+
+def test_the_documented_unit_has_as_many_threads() -> None:
+    documented = (settings.BASE_DIR / "docs" / "deploy.md").read_text()
+    (unit,) = [line for line in documented.splitlines() if line.startswith("ExecStart=") and "gunicorn" in line]
+    assert unit.endswith(" ".join(web_command("")).partition("--worker-class")[2])
