@@ -65,6 +65,7 @@ def test_it_is_taken_over_and_can_be_stopped_with_a_snapshot(console: Console, f
     run = console.run
     assert (console.job.status, run.flink_job_id, run.version.number) == ("running", flink_id, 1)
     assert console.job.current_run_id == run.pk
+    assert FlinkEndpoint.objects.get().unrecorded_jobs == [], "it is no second one"
     assert (run.started_at, run.created_at) == (run.submitted_at, run.submitted_at)
     assert (run.cu, run.restored_from) == (run.version.cu, None)
     assert (console.last.outcome, console.last.requested_by) == ("succeeded", None)

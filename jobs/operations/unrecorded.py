@@ -127,6 +127,8 @@ def _take_over(job: Job, endpoint: FlinkEndpoint, engine: Engine, sight: JobSigh
             return
         version = _version(now, origin) or _lost_version(now, origin, parallelism)
         _write(now, version, endpoint, sight, _snapshot_at(now, location))
+        endpoint.unrecorded_jobs = [one for one in endpoint.unrecorded_jobs if one != sight.job_id]
+        FlinkEndpoint.objects.filter(pk=endpoint.pk).update(unrecorded_jobs=endpoint.unrecorded_jobs)
     log.warning("Took over %s of %s, which ran on %s and was not on record", sight.job_id, job.serial, endpoint)
 
 
