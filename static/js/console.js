@@ -211,12 +211,14 @@ document.addEventListener("click", async (event) => {
   sidebar?.classList.toggle("open", Boolean(isOpen));
   document.querySelector("[data-fold]")?.setAttribute("aria-expanded", String(Boolean(isOpen)));
 });
+document.getElementById("find-bar")?.addEventListener("toggle", (event) => event.newState === "open" && document.getElementById("find").select());
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target.closest("input, textarea, select, [contenteditable], .ace_editor");
   const find = document.getElementById("find");
   // The editor has a use of its own for these keys.
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && find?.offsetParent && !dialog.open && !event.target.closest(".ace_editor")) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && find && !dialog.open && !event.target.closest(".ace_editor")) {
     event.preventDefault();
+    if (!find.offsetParent) find.form.showPopover();
     find.select();
   }
   if (event.key === "/" && !isTyping && !dialog.open) {

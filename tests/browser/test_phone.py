@@ -1,11 +1,13 @@
 """On a phone: what is shown is in sight, and what is in the bar at the top can be told apart."""
 
+import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from jobs.models import Job
+from tests.browser.conftest import accessible
 from workspaces.models import Workspace
 
 pytestmark = [
@@ -43,6 +45,23 @@ def box(one: Any) -> dict[str, float]:
     found: dict[str, float] | None = one.bounding_box()
     assert found
     return found
+
+
+def test_a_job_is_found_from_every_page(job: Job, phone: Page, base: str) -> None:
+    phone.goto(f"{base}/jobs/{job.serial}/runs/")
+    field = phone.get_by_role("searchbox", name="Find a job in this workspace")
+    expect(field).to_be_hidden()
+    phone.get_by_role("button", name="Find a job").click()
+    expect(field).to_be_in_viewport(ratio=1)
+    expect(field).to_be_focused()
+    accessible(phone)
+    phone.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+    phone.keyboard.press("Control+k")
+    expect(field).to_be_focused()
+    field.fill("orders")
+    field.press("Enter")
+    expect(phone).to_have_url(re.compile(r"/jobs/\?q=orders$"))
 
 
 def test_no_button_opens_a_menu_that_is_not_there(phone: Page, base: str) -> None:
