@@ -4,9 +4,12 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from jobs import operations
 from jobs.models import Job
+from jobs.states import Action
 from tests.browser.conftest import accessible
 from workspaces.models import Workspace
 
@@ -62,6 +65,14 @@ def test_a_job_is_found_from_every_page(job: Job, phone: Page, base: str) -> Non
     field.fill("orders")
     field.press("Enter")
     expect(phone).to_have_url(re.compile(r"/jobs/\?q=orders$"))
+
+
+def test_the_outcomes_of_a_batch_are_in_sight(job: Job, alice: User, phone: Page, base: str) -> None:
+    batch = operations.request_batch(alice, job.workspace, Action.PUBLISH, Job.objects.all(), {"note": "all"})
+    phone.goto(f"{base}/batches/{batch.serial}/")
+    for name in ("job", "outcome"):
+        cell = box(phone.locator(f"table.items tbody .col-{name}"))
+        assert 0 <= cell["x"] < cell["x"] + cell["width"] <= box(phone.locator(".items-box"))["width"] + 12
 
 
 def test_no_button_opens_a_menu_that_is_not_there(phone: Page, base: str) -> None:
