@@ -9,12 +9,31 @@ from django.views import defaults
 
 from jobs.models import Job
 from tests.conftest import PASSWORD
-from workspaces.models import Workspace
+from workspaces.models import Member, Role, Workspace
 
 
 def test_it_signs_in_and_goes_home(client: Client, alice: User, workspace: Workspace) -> None:
     answer = client.post("/login/", {"username": "alice", "password": PASSWORD}, follow=True)
     assert answer.redirect_chain[-1][0] == f"/spaces/{workspace.serial}/jobs/"
+
+
+def test_home_is_the_workspace_that_one_was_in_last_and_still_sees(
+    client: Client, alice: User, workspace: Workspace
+) -> None:
+    later, foreign = Workspace.objects.create(name="Zebra"), Workspace.objects.create(name="Elsewhere")
+    Member.objects.create(workspace=later, user=alice, role=Role.VIEWER)
+    client.force_login(alice)
+    for told, meant in (
+        (None, workspace),
+        (later.serial, later),
+        (workspace.serial, workspace),
+        (foreign.serial, workspace),
+        ('"\\000"', workspace),
+        ("x" * 3000, workspace),
+    ):
+        if told:
+            client.cookies["workspace"] = told
+        assert client.get("/").headers["Location"] == f"/spaces/{meant.serial}/jobs/", told
 
 
 def test_a_wrong_password_is_told(client: Client, alice: User) -> None:

@@ -1,4 +1,4 @@
-"""Signing in, the way to the first workspace, and the workspaces themselves."""
+"""Signing in, the way to a workspace, and the workspaces themselves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def sign_in(request: HttpRequest) -> Any:
 
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    workspace = Workspace.objects.visible_to(request.user).first()
+    """Lead to the workspace that the user was in last, as a cookie of his browser tells; else to his first."""
+    mine = Workspace.objects.visible_to(request.user)
+    last = request.COOKIES.get("workspace", "").replace("\0", "")
+    workspace = mine.filter(serial=last).first() or mine.first()
     return redirect("jobs", workspace.serial) if workspace else render(request, "home.html")
 
 

@@ -154,6 +154,9 @@ const day = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "m
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 // The name that is suggested for a copy tells the user's time, too.
 document.cookie = `zone=${zone}; path=/; max-age=31536000; SameSite=Lax`;
+// The way home leads to the workspace that one was in last.
+const here = document.querySelector("[data-workspace]")?.dataset.workspace;
+if (here) document.cookie = `workspace=${here}; path=/; max-age=31536000; SameSite=Lax`;
 function tick(root) {
   const two = (number) => String(number).padStart(2, "0");
   for (const one of root.querySelectorAll("[data-since]")) {
