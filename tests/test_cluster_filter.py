@@ -120,15 +120,18 @@ def test_there_is_a_choice_where_there_is_more_than_one_cluster(
 
 
 @pytest.mark.parametrize("serial", ["cluster-gone", "\0", "x" * 5000, "<b>"])
-def test_a_cluster_that_is_not_there_has_no_jobs_and_is_told(
+def test_a_cluster_that_is_not_there_leads_to_those_of_all(
     client: Client, alice: User, job: Job, url: str, serial: str
 ) -> None:
     client.force_login(alice)
-    answer = client.get(url, {"cluster": serial})
-    assert names_in(answer) == []
-    assert "No job matches" in answer.text
-    assert "selected>" in answer.text
-    assert "<b>" + "</option>" not in answer.text
+    for query, left in (({}, ""), ({"page": "3"}, ""), ({"q": "ord", "sort": "name", "page": "3"}, "?q=ord&sort=name")):
+        answer = client.get(url, {**query, "cluster": serial})
+        assert answer.status_code == 302
+        assert answer.headers["Location"] == url + left
+    answer = client.get(url, {"cluster": serial}, follow=True)
+    assert names_in(answer) == ["orders"]
+    assert "selected>" not in answer.text
+    # A page that was open when it went asks on, and shows none of the others' jobs as its own.
     assert client.get(url + "poll/", {"cluster": serial, "seen": "0-0"}).status_code == 200
 
 

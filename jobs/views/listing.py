@@ -101,6 +101,8 @@ class Wish:
 def jobs(request: Request, serial: str) -> HttpResponse:
     workspace = watched(request, serial)
     wish = Wish.of(request.GET)
+    if wish.cluster_among(workspace.clusters) == NO_CLUSTER:  # a link or a bookmark from when it was there
+        return redirect(_without_cluster(request))
     counted, seen = count(workspace)
     here = on_cluster(counted, wish.cluster_among(workspace.clusters))
     tree = tree_of(workspace, here, wish.folder)
@@ -157,11 +159,17 @@ def _jobs_of(workspace: Watched) -> JobQuerySet:
     return Job.objects.filter(workspace_id=workspace.pk, deleted_at=None).order_by()
 
 
+def _without_cluster(request: Request) -> str:
+    """Return the address that asks for the same of all clusters, from its first page on."""
+    query = request.GET.copy()
+    for name in ("cluster", "page"):
+        query.pop(name, None)
+    return f"{request.path}?{query.urlencode()}" if query else request.path
+
+
 def _offered(workspace: Watched, wish: Wish) -> list[list[str]]:
     """Return serial and name of the clusters to choose from. A single one is no choice, but what is chosen is always told."""
     clusters = [[one["serial"], one["name"]] for one in workspace.clusters]
-    if wish.cluster and all(serial != wish.cluster for serial, _name in clusters):
-        clusters.append([wish.cluster, wish.cluster])
     return clusters if wish.cluster or len(clusters) > 1 else []
 
 
