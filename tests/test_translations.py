@@ -2,11 +2,14 @@
 
 import re
 from functools import cache
+from pathlib import Path
 
+import django
 import pytest
 from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po
 from django.db.models import TextChoices
-from django.utils.translation import override
+from django.utils.translation import gettext, ngettext, override
 
 from jobs import known_errors
 from jobs.models import BatchItem
@@ -167,3 +170,20 @@ def test_every_state_has_a_chinese_name(kind: type[TextChoices]) -> None:
 def test_every_advice_is_given_in_chinese(entry: known_errors.Advice) -> None:
     for text in filter(None, (entry.title, entry.cause, entry.advice)):
         assert found(text) not in ("", text)
+
+
+# Of pages that are not there: our console sends no mail.
+SENT_BY_MAIL = re.compile("email|forgotten|has been set|^Please enter your new password")
+
+
+def test_one_is_called_by_the_polite_word_everywhere() -> None:
+    catalogues = [read_catalogue()]
+    for app in ("auth", "admin"):
+        place = Path(django.__file__).parent / "contrib" / app / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
+        with place.open("rb") as file:
+            catalogues.append(read_po(file, locale="zh_Hans"))
+    texts = [one.id if isinstance(one.id, str) else one.id[0] for each in catalogues for one in each if one.id]
+    shown = [text for text in texts if not SENT_BY_MAIL.search(text)]
+    assert len(shown) > 1500
+    with override("zh-hans"):
+        assert [text for text in shown if "你" in gettext(text) or "你" in ngettext(text, text, 2)] == []
