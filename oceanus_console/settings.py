@@ -137,6 +137,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = "oceanus_console.formats"
 TIME_ZONE = env.time_zone("OCEANUS_TIME_ZONE", default="UTC")
 USE_TZ = True
 

@@ -1,5 +1,6 @@
 """The administration: who gets in, what is read-only there, and that it keeps the rules of the console's own pages."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -245,3 +246,19 @@ def test_it_tests_the_connection(ruler: Client, cluster: Cluster, endpoint: Flin
 def test_it_deletes_neither_clusters_nor_workspaces(ruler: Client, cluster: Cluster, workspace: Any) -> None:
     for model, pk in (("clusters_cluster", cluster.pk), ("workspaces_workspace", workspace.pk)):
         assert ruler.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+
+
+# --- How it looks ---
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_times_are_written_as_on_the_pages_of_the_console(ruler: Client, root: User, language: str) -> None:
+    User.objects.filter(pk=root.pk).update(date_joined=datetime(2026, 3, 1, 0, 0, 5, tzinfo=UTC))
+    answer = ruler.get(reverse("admin:auth_user_change", args=[root.pk]), headers={"accept-language": language})
+    assert "2026-03-01 00:00:05" in answer.text
+
+
+def test_it_names_its_icon(ruler: Client) -> None:
+    """A browser asks for /favicon.ico of a page that names none, and there is none."""
+    for address in admin_addresses():
+        assert '<link rel="icon" href="/static/img/icon' in ruler.get(address).text
