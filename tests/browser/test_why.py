@@ -63,7 +63,7 @@ def test_problems_appear_by_themselves(signed_in: Page, console: Console) -> Non
     expect(page.get_by_text("Nothing is wrong")).to_be_visible()
     accessible(page)
     fail(console.job, "ArithmeticException: / by zero")
-    expect(page.get_by_role("heading", name="1 job: Division by zero")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Division by zero (1 job)")).to_be_visible(timeout=15_000)
     accessible(page)
     page.get_by_role("link", name="Show in the list").click()
     expect(page.get_by_role("link", name="With this problem")).to_be_visible()
