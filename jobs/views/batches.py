@@ -21,6 +21,7 @@ from clusters.models import Cluster
 from jobs import operations
 from jobs.models import Batch, BatchItem, Folder, Snapshot
 from jobs.states import Action
+from jobs.views.one_moment import one_moment
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.progress import Progress, progress_of
 from jobs.views.visit import Request, workspace_of
@@ -32,6 +33,7 @@ BATCHES_PER_PAGE = 20
 
 
 @require_GET
+@one_moment()
 def batch(request: Request, serial: str) -> HttpResponse:
     found = _batch_of(request, serial)
     state = request.GET.get("state", "")
@@ -54,6 +56,7 @@ def batch(request: Request, serial: str) -> HttpResponse:
 
 
 @require_GET
+@one_moment()
 def poll(request: Request, serial: str) -> HttpResponse:
     """Answer the progress and the cells that changed since the page was last told, or 204."""
     found = _batch_of(request, serial)
@@ -128,8 +131,10 @@ def batches(request: Request, serial: str) -> HttpResponse:
 
 def result_context(found: Batch) -> dict[str, Any]:
     """Return what the dialog after the click shows: the progress and the first items, live."""
-    items = list(_items(found)[:PAGE_SIZE])
-    return _shared(found, items) | {
+    with one_moment():
+        items = list(_items(found)[:PAGE_SIZE])
+        shared = _shared(found, items)
+    return shared | {
         "workspace": found.workspace,
         "place": "dialog",
         "more": max(0, found.total - len(items)),
