@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job
 from jobs.states import Action
@@ -73,6 +74,16 @@ def test_the_outcomes_of_a_batch_are_in_sight(job: Job, alice: User, phone: Page
     for name in ("job", "outcome"):
         cell = box(phone.locator(f"table.items tbody .col-{name}"))
         assert 0 <= cell["x"] < cell["x"] + cell["width"] <= box(phone.locator(".items-box"))["width"] + 12
+
+
+def test_what_becomes_of_a_copy_is_in_sight(job: Job, workspace: Workspace, phone: Page, base: str) -> None:
+    old = Cluster.objects.create(name="old", snapshot_directory="file:///tmp/old", supports_fine_grained=False)
+    ClusterBinding.objects.create(cluster=old, workspace=workspace)
+    FlinkEndpoint.objects.create(cluster=old, flink_version="1.20.5", rest_url="http://127.0.0.1:9")
+    phone.goto(f"{base}/spaces/{workspace.serial}/batch/copy/?job={job.serial}")
+    phone.get_by_label("Target cluster").select_option("old")
+    expect(phone.locator(".plan-table")).to_contain_text("1.20.5")
+    assert phone.locator(".plan-table").evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
 def test_no_button_opens_a_menu_that_is_not_there(phone: Page, base: str) -> None:
