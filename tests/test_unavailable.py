@@ -13,9 +13,9 @@ from workspaces.models import Workspace
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (OperationalError("server closed the connection unexpectedly"), 503, "database is away"),
-        (InterfaceError("connection already closed"), 503, "database is away"),
-        (NotSupportedError("PostgreSQL 14 or later is required"), 503, "database is away"),
+        (OperationalError("server closed the connection unexpectedly"), 503, "database does not answer"),
+        (InterfaceError("connection already closed"), 503, "database does not answer"),
+        (NotSupportedError("PostgreSQL 14 or later is required"), 503, "database does not answer"),
         (RuntimeError("a bug"), 500, "Something went wrong"),
     ],
 )
