@@ -87,3 +87,18 @@ def test_nothing_is_asked_again_unless_it_is_wanted(log: Page, fake: FakeFlink) 
     assert fake.seen("GET", "/taskmanagers/fake-tm-0/log") == asked
     log.get_by_role("button", name="Refresh").click()
     until(lambda: fake.seen("GET", "/taskmanagers/fake-tm-0/log") == asked + 1, "it was read again")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_all_that_narrows_it_stands_in_one_line(log: Page, language: str) -> None:
+    log.set_extra_http_headers({"Accept-Language": language})
+    log.set_viewport_size({"width": 1440, "height": 900})
+    log.reload()
+    log.locator("#log-process").select_option("jobmanager")
+    expect(log.locator(".log-warn")).to_be_visible()
+    controls = log.locator(".logs .filters :is(select, [type=search], .filters-end button)")
+    middles = controls.evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect()).map((box) => box.y + box.height / 2)"
+    )
+    assert len(middles) == 5
+    assert max(middles) - min(middles) < 12
