@@ -86,7 +86,7 @@ def test_every_link_of_the_list_and_its_forms_keep_the_cluster(
     for link in (f"?{kept}&amp;status=failed", f"?{kept}&amp;page=2", f"?{kept}&amp;size=50", f"?{kept}&amp;sort=name"):
         assert link in body, link
     assert f"jobs/poll/?{kept}&amp;seen=" in body
-    assert f"{url}?{kept}&amp;folder={Folder.objects.get().serial}" in body
+    assert f"?{kept}&amp;folder={Folder.objects.get().serial}" in body
     assert f'name="cluster" value="{other.cluster.serial}"' in body  # what is ticked, and all that match
 
 
