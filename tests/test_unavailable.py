@@ -55,4 +55,4 @@ def test_a_database_that_may_only_be_read_is_no_bug_either(
             response = client.post(folders, {"name": "new"})
         transaction.set_rollback(True)
     assert response.status_code == 503
-    assert "database is away" in response.text
+    assert "database does not answer" in response.text
