@@ -71,6 +71,7 @@ def bench_list(page: Page, visitor: Visitor, space: Space, turns: int, before: d
             lambda case=case: visitor.get(list_of(space) + case.ours()),  # type: ignore[misc]
             lambda case=case: visitor.get(admin + case.admins()),  # type: ignore[misc]
             turns,
+            in_a_row=2,
         )
         now[case.name] = ours
         page.add(Result("list", f"{space.count:,}: {case.name}", ours / theirs, case.budget, ours, theirs))
