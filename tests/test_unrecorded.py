@@ -1,10 +1,12 @@
 """What runs on Flink and is on no record, because a backup was restored: it is found out, taken over, and never started twice (G2)."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -16,8 +18,10 @@ from jobs import operations
 from jobs.events import Selection
 from jobs.flink_ids import Origin, flink_id_of_run, mark_of, new_flink_id, origin_of
 from jobs.models import Job, Run, Version
+from oceanus_console import audit
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
+from tests.program import Program
 from workspaces.refusal import Refusal
 
 words = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=8, max_size=8)
@@ -215,3 +219,18 @@ def test_it_waits_until_flink_tells_of_it(console: Console, fake: FakeFlink) -> 
     console.watch()
     console.watch()
     assert console.job.status == "running"
+
+
+def test_programs_see_it_and_the_record_stays_whole(console: Console) -> None:
+    flink_id = start_unrecorded(console, lost_version(console, 4))
+    console.watch()
+    program = Program(console.user)
+    [told] = program.call("DescribeJobs", {"JobIds": [console.job.serial]})["JobSet"]
+    assert told["Status"] == 4
+    configs = program.call("DescribeJobConfigs", {"JobId": console.job.serial})["JobConfigSet"]
+    assert [one["Version"] for one in configs] == [4, 1]
+    asked = {"JobId": console.job.serial, "StartTimestamp": 0, "EndTimestamp": 9_999_999_999}
+    assert program.call("DescribeJobEvents", asked)["Events"]
+    assert Run.objects.get().flink_job_id == flink_id
+    audit.seal()
+    call_command("verify_audit", stdout=io.StringIO())  # or CommandError
