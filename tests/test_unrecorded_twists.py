@@ -113,6 +113,13 @@ def test_a_flink_that_two_clusters_name_is_taken_over_from_for_the_cluster_of_th
     assert console.run.endpoint == console.endpoint
 
 
+def last_of_all(console: Console, workspace: Workspace) -> Console:
+    """Return another job there, whose ids come after all others."""
+    late = make_job(console.user, workspace, console.endpoint, "late")
+    Job.objects.filter(pk=late.pk).update(serial="cql-zzzzzzzz")
+    return Console(late, console.user, console.endpoint)
+
+
 def test_many_that_can_not_be_taken_over_keep_nobody_waiting(
     console: Console, fake: FakeFlink, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,16 +128,12 @@ def test_many_that_can_not_be_taken_over_keep_nobody_waiting(
     console.start()
     for _one in range(10):
         start_unrecorded(console)
-    # Its ids come after all others.
     Job.objects.exclude(pk=console.job.pk).delete()
-    late = make_job(console.user, workspace, console.endpoint, "late")
-    Job.objects.filter(pk=late.pk).update(serial="cql-zzzzzzzz")
-    late.refresh_from_db()
-    start_unrecorded(Console(late, console.user, console.endpoint))
+    late = last_of_all(console, workspace)
+    start_unrecorded(late)
     for _look in range(2):
         console.watch()
-    late.refresh_from_db()
-    assert late.status == "running"
+    assert late.job.status == "running"
 
 
 def test_those_that_are_not_told_of_keep_nobody_waiting(
@@ -140,14 +143,11 @@ def test_those_that_are_not_told_of_keep_nobody_waiting(
     random.seed(7)
     silent = start_unrecorded(console)
     fake.fault(("GET", f"/jobs/{silent}/checkpoints"), "drop_answer", times=None)
-    late = make_job(console.user, workspace, console.endpoint, "late")
-    Job.objects.filter(pk=late.pk).update(serial="cql-zzzzzzzz")
-    late.refresh_from_db()
-    start_unrecorded(Console(late, console.user, console.endpoint))
+    late = last_of_all(console, workspace)
+    start_unrecorded(late)
     for _look in range(20):
         console.watch()
-    late.refresh_from_db()
-    assert late.status == "running"
+    assert late.job.status == "running"
 
 
 def test_one_without_checkpoints_is_taken_over_too(console: Console, fake: FakeFlink) -> None:

@@ -138,12 +138,12 @@ def record_all_done(records: Collection[Operation]) -> dict[int, Operation]:
     return {one.job_id: one for one in Operation.objects.bulk_create(records)}
 
 
-def done(job: Job, action: Action, user: Visitor, **params: Any) -> Operation:
-    """Return the record of an act that is already done, to be inserted together with others."""
+def done(job: Job, action: Action, user: Visitor | None, **params: Any) -> Operation:
+    """Return the record of an act that is already done, not saved yet. Without a `user` it is the console's own."""
     return Operation(
         job=job,
         action=action,
-        requested_by_id=user.pk,
+        requested_by_id=user.pk if user else None,
         step=Step.DONE,
         outcome=Outcome.SUCCEEDED,
         ended_at=timezone.now(),

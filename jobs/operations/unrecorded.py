@@ -21,12 +21,12 @@ from clusters.engine import Engine, EngineError, JobSight, Refused
 from clusters.flink import plain_path
 from clusters.models import FlinkEndpoint
 from jobs.flink_ids import HIGHEST, Origin, mark_of, origin_of
-from jobs.models import Job, Operation, Run, Snapshot, Version
+from jobs.models import Job, Run, Snapshot, Version
 from jobs.models.definition import script_of_lost
-from jobs.operations.opening import lock_jobs
+from jobs.operations.opening import done, lock_jobs
 from jobs.operations.orphans import find_orphans
 from jobs.operations.record import update_job
-from jobs.states import Action, Outcome, Status, Step
+from jobs.states import Action, Status
 
 log = logging.getLogger(__name__)
 
@@ -174,15 +174,10 @@ def _write(
         tasks_total=sight.tasks_total,
     )
     Run.objects.filter(pk=run.pk).update(created_at=began)  # what it left since is attached to it
-    Operation.objects.create(
-        job=job,
-        run=run,
-        action=Action.RUN,
-        step=Step.DONE,
-        outcome=Outcome.SUCCEEDED,
-        ended_at=timezone.now(),
-        params={"version": version.number, "snapshot": restored_from and restored_from.serial, "found": True},
-    )
+    snapshot = restored_from.serial if restored_from else None
+    operation = done(job, Action.RUN, None, version=version.number, snapshot=snapshot, found=True)
+    operation.run = run
+    operation.save(force_insert=True)
     update_job(
         job.pk,
         current_run=run,

@@ -58,11 +58,12 @@ def watch(
                 break
             look = Look(endpoint)
             look.take()
-    if look and carry_on:
-        carry_on(batches_of(one.operation for one in look.endings))
+    at = None
     if look:
+        if carry_on:
+            carry_on(batches_of(one.operation for one in look.endings))
         look.keep()
-    at = look.follow_up_at if look else None
+        at = look.follow_up_at
     if mine and at is None and OVERDUE.rows(pk=endpoint_id, now=timezone.now()):
         wake("jobs.watch", endpoint_id)  # who was to follow up came while we looked, and went away
     return at
@@ -109,7 +110,8 @@ class Look:
             self._unreachable(error.summary)
             return
         answered, self.is_answered = time.monotonic(), True
-        note_unrecorded(self.endpoint, self.sights.alive - {entry.flink_job_id for entry in self.book})
+        watched = {entry.flink_job_id for entry in self.book}
+        note_unrecorded(self.endpoint, self.sights.alive - watched)
         reach.note_answer(self.endpoint, self.engine, self._next_look())
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
@@ -124,7 +126,7 @@ class Look:
                 self._safely(run)
         self._end()
         self._follow_snapshots_of_ended_runs()
-        truth.end_strays(self.endpoint, self.engine, self.sights, {entry.flink_job_id for entry in self.book})
+        truth.end_strays(self.endpoint, self.engine, self.sights, watched)
         take_over(self.endpoint, self.engine, self.sights)
         ended = {one.operation.pk for one in self.endings}
         left = (one for one in self.waiting.values() if one.pk not in ended)
@@ -139,9 +141,8 @@ class Look:
             return
         self._keep_checkpoints()
         known_for = capacity.KNOWN_FOR_IF_JOBS_ENDED if self.endings or self.closings else capacity.KNOWN_FOR
-        reach.keep_capacity(
-            self.endpoint, self.engine, capacity.KNOWN_FOR_WHILE_BUSY if self.follow_up_at else known_for
-        )
+        known_for = capacity.KNOWN_FOR_WHILE_BUSY if self.follow_up_at else known_for
+        reach.keep_capacity(self.endpoint, self.engine, known_for)
 
     def _ask_for_causes(self, over: Mapping[Run, JobSight]) -> None:
         """Ask for them together, of all that will be judged as failed."""
