@@ -60,9 +60,12 @@ htmx.on("htmx:afterSwap", (event) => {
   dialog.showModal();
   dialog.querySelector("[autofocus], .wrong input, input:not([type=hidden]), select, [data-go]")?.focus();
 });
-// The poll may have replaced what opened the dialog: then its successor takes the focus.
+// The poll may have replaced what opened the dialog: then its successor takes the focus. The browser tells of the end
+// a frame late: who has gone on by then, or has opened the next dialog, is left alone.
 dialog.addEventListener("close", () => {
+  if (dialog.open) return;
   dialog.replaceChildren();
+  if (document.activeElement && document.activeElement !== document.body) return;
   const key = opener?.getAttribute("popovertarget") ? "popovertarget" : "href";
   const value = opener?.getAttribute(key);
   const back = opener?.isConnected ? opener : value && document.querySelector(`[${key}="${CSS.escape(value)}"]`);

@@ -209,6 +209,26 @@ def test_folders_by_keyboard(jobs: list[Job], workspace: Workspace, alice: User,
     expect(signed_in.locator("#folders")).to_be_visible()
 
 
+def test_the_end_of_a_dialog_takes_no_focus_from_who_has_gone_on(jobs: list[Job], signed_in: Page) -> None:
+    """The browser tells of the end a frame later, or seconds later on a busy machine: keys may have been pressed by then."""
+    signed_in.get_by_role("link", name="New job").click()
+    expect(signed_in.get_by_role("dialog").get_by_label("Job name")).to_be_focused()
+    gone_on = """async () => {
+        const dialog = document.getElementById("dialog");
+        const told = new Promise((done) => dialog.addEventListener("close", done));
+        dialog.close();
+        document.getElementById("search").focus();
+        await told;
+    }"""
+    signed_in.evaluate(gone_on)
+    expect(signed_in.locator("#search")).to_be_focused()
+    expect(signed_in.locator("#dialog")).to_be_empty()
+    signed_in.get_by_role("link", name="New job").click()
+    expect(signed_in.get_by_role("dialog")).to_be_visible()
+    signed_in.keyboard.press("Escape")
+    expect(signed_in.get_by_role("link", name="New job")).to_be_focused()
+
+
 def test_the_pages_of_batches_are_accessible_and_print(
     jobs: list[Job], workspace: Workspace, alice: User, endpoint: FlinkEndpoint, signed_in: Page, live_server: Any
 ) -> None:
