@@ -21,6 +21,7 @@ from workspaces.refusal import Refusal
 # What was learned at another address says nothing about this one; the watcher looks at once.
 UNSEEN: dict[str, Any] = {
     "seen_at": None,
+    "seen_under": None,
     "answers_since": None,
     "unreachable_since": None,
     "unreachable_reason": "",

@@ -180,6 +180,8 @@ class FlinkEndpoint(models.Model):
     is_default = models.BooleanField(_("default version"), default=True)
 
     seen_at = models.DateTimeField(_("last answer"), null=True, editable=False)
+    # Since when the database server had been running that this was written to: one that has taken over from it may lack the last seconds.
+    seen_under = models.DateTimeField(null=True, editable=False)
     # Since when it has answered whenever somebody looked.
     answers_since = models.DateTimeField(null=True, editable=False)
     unreachable_since = models.DateTimeField(_("unreachable since"), null=True, editable=False)

@@ -63,6 +63,13 @@ def as_restored(endpoint: FlinkEndpoint) -> None:
     FlinkEndpoint.objects.filter(pk=endpoint.pk).update(seen_at=before, answers_since=before, unrecorded_jobs=[])
 
 
+def as_seen_by_a_standby(endpoint: FlinkEndpoint) -> None:
+    """Let the endpoint be as another database server has it that takes over now, and that lags by some seconds."""
+    FlinkEndpoint.objects.filter(pk=endpoint.pk, seen_under__isnull=False).update(
+        seen_at=timezone.now(), seen_under=timezone.now() - timedelta(days=1), unrecorded_jobs=[]
+    )
+
+
 def test_it_is_taken_over_and_can_be_stopped_with_a_snapshot(console: Console, fake: FakeFlink) -> None:
     flink_id = start_unrecorded(console)
     console.watch()
@@ -101,9 +108,10 @@ def test_what_it_was_restored_from_is_known_where_that_is(console: Console) -> N
 
 
 @pytest.mark.parametrize("is_watched", [True, False], ids=["looked at since", "not looked at yet"])
-def test_it_is_not_started_a_second_time(console: Console, fake: FakeFlink, is_watched: bool) -> None:
+@pytest.mark.parametrize("lose", [as_restored, as_seen_by_a_standby])
+def test_it_is_not_started_a_second_time(console: Console, fake: FakeFlink, is_watched: bool, lose: Any) -> None:
     console.watch()
-    as_restored(console.endpoint)
+    lose(console.endpoint)
     flink_id = start_unrecorded(console)
     console.click_run()
     if is_watched:

@@ -23,7 +23,8 @@ SAME_OUTAGE = timedelta(minutes=10)
 UNWATCHED_SECONDS = 60
 REACHED = """
     UPDATE clusters_flinkendpoint
-    SET seen_at = statement_timestamp(), unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
+    SET seen_at = statement_timestamp(), seen_under = pg_postmaster_start_time(),
+        unreachable_since = NULL, unreachable_reason = '', failed_looks = 0,
         answers_since = CASE
             WHEN unreachable_since IS NULL AND seen_at > statement_timestamp() - make_interval(secs => %s)
             THEN COALESCE(answers_since, statement_timestamp()) ELSE statement_timestamp()

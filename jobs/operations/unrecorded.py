@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import DateTimeField, Func, Q
 from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -36,6 +36,7 @@ NOTED_WITHIN = timedelta(seconds=15)
 TAKEN_OVER_TOGETHER, TAKING_OVER_SECONDS = 100, 3
 # Two of one job are bad enough to be told of; nobody reads of a thousand.
 MOST_OF_A_JOB = 5
+_DATABASE_SINCE = Func(function="pg_postmaster_start_time", output_field=DateTimeField())
 
 
 def unrecorded(endpoint: FlinkEndpoint, alive: Collection[str]) -> list[str]:
@@ -77,9 +78,11 @@ def _serials(ids: Collection[str]) -> set[str]:
 def seen_unrecorded(endpoint: FlinkEndpoint, engine: Engine) -> set[str]:
     """Return the IDs of our jobs that live there and are no run on record.
 
-    If lately there was none, there is none. Else Flink is asked: what was noted may be over by now, or be a run.
+    If lately there was none, there is none. Else Flink is asked: what was noted may be over by now, or be a run. It is asked, too,
+    if the database server is another one than when it was noted: a standby that has taken over may know less than what was looked at.
     """
-    watched = FlinkEndpoint.objects.filter(pk=endpoint.pk, seen_at__gt=Now() - NOTED_WITHIN)
+    lately = FlinkEndpoint.objects.filter(seen_at__gt=Now() - NOTED_WITHIN, seen_under=_DATABASE_SINCE)
+    watched = lately.filter(pk=endpoint.pk)
     noted = watched.values_list("unrecorded_jobs", flat=True).first()
     return set() if noted == [] else _serials(unrecorded(endpoint, engine.jobs().alive))
 
