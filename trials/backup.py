@@ -39,23 +39,28 @@ class Backup:
         self.made_at = self.clock.now()
         self.clock.note("a backup is made")
 
-    def restore(self, submitted: Iterable[str], clicks: Iterable[Click]) -> None:
-        """Let the database be as it was; nobody can say any more what became of the clicks since."""
+    def restore(self, submitted: Iterable[str], clicks: Iterable[Click], is_standby: bool) -> None:
+        """Let the database be as it was; nobody can say any more what became of the clicks since.
+
+        A standby takes over at once, and is another server; a dump is restored later, to the same one.
+        """
         self.console.interruption = None
         if self.made_at is None:
             return
         with connection.cursor() as cursor:
             cursor.execute("ROLLBACK TO SAVEPOINT backup")
-        # It was some time ago, as the database tells time, which is not simulated.
         before = timezone.now() - timedelta(days=1)
-        FlinkEndpoint.objects.update(seen_at=before, answers_since=before)
+        if is_standby:
+            FlinkEndpoint.objects.update(seen_under=before)
+        else:  # it was some time ago, as the database tells time, which is not simulated
+            FlinkEndpoint.objects.update(seen_at=before, answers_since=before)
         known = set(Run.objects.values_list("flink_job_id", flat=True))
         self.forgotten |= set(submitted) - known
         self.with_runs = set(Run.objects.values_list("job__serial", flat=True))
         for click in clicks:
             if click.answered_at is None or click.answered_at >= self.made_at:
                 click.status = 0
-        self.clock.note("the backup is restored")
+        self.clock.note("a standby takes over that has seen no more" if is_standby else "the backup is restored")
 
     def date(self, snapshots: Path) -> None:
         """Let snapshots be of simulated time, too: by that they are given to the runs on record."""

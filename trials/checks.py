@@ -138,10 +138,15 @@ def _broken_again(job: Job, run: Run) -> bool:
 
 
 def g6_runs_ended_as_flink_says(evidence: Evidence) -> Iterator[str]:
-    strays = set(OperationStep.objects.filter(event="stray-cancelled").values_list("operation__run", flat=True))
+    steps = OperationStep.objects.values_list("operation__run", flat=True)
+    late = {
+        "CANCELED": set(steps.filter(event="stray-cancelled")),
+        # Withdrawn while Flink was being asked for it, which refused it then.
+        "FAILED": set(steps.filter(event="refused", operation__outcome=Outcome.CANCELLED)),
+    }
     for run in Run.objects.filter(ended_at__gte=evidence.since):
         end = evidence.end_of(run.flink_job_id)
-        if not end or run.end in ENDS[end] or (end == "CANCELED" and run.pk in strays):
+        if not end or run.end in ENDS[end] or run.pk in late.get(end, ()):
             continue
         yield f"{run} ({run.flink_job_id}) ended as {run.end}, but on Flink as {end}"
 

@@ -152,9 +152,11 @@ class SimulatedTrial:
         if self.console.is_at_work:
             self.clock.after(LOOK_AGAIN_SECONDS, "restore", self._restore)
             return
-        self.backup.restore(self.flink.submissions(), chain(*self.clicks.values()))
+        self.backup.restore(self.flink.submissions(), chain(*self.clicks.values()), self.random.random() < 0.5)
         self.definitions.clear()
         self._remember_definitions()
+        for _person in range(3):
+            self._click()  # before anybody has looked at a Flink
 
     def _kill_beat(self) -> None:
         self.clock.note("beat dies")
