@@ -327,3 +327,14 @@ def test_it_refuses_a_name_that_is_taken(client: Client, alice: User, job: Job, 
 def test_a_viewer_may_not_create(client: Client, vera: User, endpoint: FlinkEndpoint, url: str) -> None:
     client.force_login(vera)
     assert client.post(url + "new/", {"name": "a", "endpoint": endpoint.pk}).status_code == 403
+
+
+def test_the_size_of_a_page_is_offered_where_it_makes_a_difference(
+    client: Client, alice: User, job: Job, url: str
+) -> None:
+    client.force_login(alice)
+    make_rows(job, 19)
+    assert "Per page" not in client.get(url).text
+    Job.objects.create(workspace=job.workspace, name="one-more", cluster=job.cluster, endpoint=job.endpoint)
+    assert "Per page" in client.get(url).text
+    assert "Per page" in client.get(url, {"size": 100}).text, "who chose more can go back to less"

@@ -12,6 +12,7 @@ from jobs import operations
 from jobs.models import Job
 from jobs.states import Action
 from tests.browser.conftest import accessible
+from tests.conftest import Console
 from workspaces.models import Workspace
 
 pytestmark = [
@@ -100,3 +101,33 @@ def test_the_acts_of_the_batch_menu_stand_in_one_line_also_where_nothing_is_tick
     icons = phone.locator("#batch-menu svg")
     expect(icons).to_have_count(7)
     assert len({round(box(icon)["x"]) for icon in icons.all()}) == 1
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "en"), (390, "zh-CN"), (1024, "en")])
+def test_all_that_can_be_done_to_a_job_is_in_sight(console: Console, phone: Page, width: int, language: str) -> None:
+    console.start()
+    phone.set_viewport_size({"width": width, "height": 844})
+    phone.set_extra_http_headers({"Accept-Language": language})
+    phone.reload()
+    serial = console.job.serial
+    more = phone.locator(f"[popovertarget=more-{serial}]")
+    expect(more).to_be_in_viewport(ratio=1)
+    assert box(more)["height"] >= 44
+    on_top = "(one) => { const box = one.getBoundingClientRect(); return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === one }"
+    assert more.evaluate(on_top)
+    phone.locator(".table-box").evaluate("(one) => { one.scrollLeft = 200 }")
+    expect(more).to_be_in_viewport(ratio=1)
+    assert more.evaluate(on_top), "what was scrolled goes beneath it"
+    more.click()
+    menu = phone.locator(f"#more-{serial}")
+    for act in ("draft", "stop", "snapshot", "copy", "rename"):
+        expect(menu.locator(f'a[href="/jobs/{serial}/{act}/"]')).to_be_in_viewport(ratio=1)
+    menu.locator(f'a[href="/jobs/{serial}/stop/"]').click()
+    expect(phone.get_by_role("dialog")).to_be_visible()
+
+
+def test_where_the_acts_stand_in_the_row_the_menu_does_not_say_them_twice(job: Job, phone: Page) -> None:
+    phone.set_viewport_size({"width": 1440, "height": 844})
+    phone.locator(f"[popovertarget=more-{job.serial}]").click()
+    expect(phone.locator(f"#more-{job.serial}").get_by_text("Rename")).to_be_visible()
+    expect(phone.locator(f"#more-{job.serial} .when-narrow")).to_be_hidden()
