@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from jobs.models import Folder, Job, Operation, OperationStep, Run, Snapshot, Version
 
@@ -62,11 +63,16 @@ class SnapshotInline(NewestOfJob):
 
 @admin.register(Job)
 class JobAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["name", "serial", "workspace", "cluster", "status", "last_version_number", "updated_at"]
+    list_display = ["name", "serial", "workspace", "cluster", "state", "last_version_number", "updated_at"]
     list_filter = ["status", "workspace", "cluster"]
     list_select_related = ["workspace", "cluster"]
     search_fields = ["name", "serial"]
     inlines = [VersionInline, RunInline, SnapshotInline]
+
+    @admin.display(description=_("Status"), ordering="status")
+    def state(self, job: Job) -> str:
+        # The record keeps deleted ones, and their names may be in use again.
+        return pgettext("status", "Deleted") if job.deleted_at else job.get_status_display()
 
 
 class StepInline(ReadOnly, admin.TabularInline):

@@ -886,18 +886,18 @@ FLINK = [
     ),
     Advice(
         N_("The connector is not installed"),
-        N_("The cluster has no connector of this name."),
+        N_('The cluster has no connector named "%(connector)s".'),
         N_(
             "Check the spelling of 'connector', or have its JAR installed in Flink's lib folder on every host of the cluster."
         ),
-        r"Cannot discover a connector|Could not find any factory for identifier",
+        r"(?:Cannot discover a connector using option: 'connector'='|Could not find any factory for identifier ')(?P<connector>[^'\n]*)'",
         acts=("edit",),
     ),
     Advice(
         N_("The format is not installed"),
-        N_("The cluster has no format of this name."),
+        N_('The cluster has no format named "%(format)s".'),
         N_("Check the spelling of 'format', or have its JAR installed on the cluster."),
-        r"Could not find any format factory",
+        r"Could not find any format factory for identifier '(?P<format>[^'\n]*)'",
         acts=("edit",),
     ),
     Advice(

@@ -36,7 +36,8 @@ def _sources() -> Iterator[tuple[Path, str]]:
         for path in sorted((settings.BASE_DIR / app).rglob("*.py")):
             if "migrations" not in path.parts:
                 yield path, path.read_text()
-    for path in sorted((settings.BASE_DIR / "templates").rglob("*.html")):
+    templates = settings.BASE_DIR / "templates"
+    for path in sorted([*templates.rglob("*.html"), *templates.rglob("*.txt")]):
         # What is left of a template is Python but for its indentation.
         calls = templatize(path.read_text(), origin=str(path))
         yield path, "\n".join(line.strip() for line in calls.splitlines())

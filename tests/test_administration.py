@@ -1,5 +1,6 @@
 """The administration: who gets in, what is read-only there, and that it keeps the rules of the console's own pages."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +9,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from clusters import acts
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
+from jobs import operations
 from jobs.models import Job
-from tests.conftest import make_user
+from tests.conftest import make_job, make_user
 from tests.test_clusters import ENDPOINT, defaults, fields
 from workspaces.models import Event, Member, Role, Workspace
 
@@ -262,3 +265,16 @@ def test_it_names_its_icon(ruler: Client) -> None:
     """A browser asks for /favicon.ico of a page that names none, and there is none."""
     for address in admin_addresses():
         assert '<link rel="icon" href="/static/img/icon' in ruler.get(address).text
+
+
+def test_a_deleted_job_is_told_from_the_one_that_has_its_name_now(ruler: Client, alice: User, job: Job) -> None:
+    operations.delete(alice, job)
+    make_job(alice, job.workspace, job.endpoint, job.name)
+    page = ruler.get(reverse("admin:jobs_job_changelist")).text
+    assert re.findall(r'class="field-state">([^<]+)<', page) == ["Stopped", "Deleted"]
+
+
+def test_the_lists_say_in_which_zone_their_times_are(ruler: Client) -> None:
+    with timezone.override("Asia/Shanghai"):
+        answer = ruler.get(reverse("admin:jobs_job_changelist"), headers={"Accept-Language": "zh-CN"})
+    assert "时区：Asia/Shanghai" in answer.text

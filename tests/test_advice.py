@@ -211,6 +211,19 @@ def test_unknown_words_are_shown_as_they_are() -> None:
     assert (found.cause, found.trace) == ("SomethingException: nobody has seen this", "at x")
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Cannot discover a connector using option: 'connector'='kafka'", 'no connector named "kafka"'),
+        ("Could not find any factory for identifier 'kafka' that implements 'x'", 'no connector named "kafka"'),
+        ("Could not find any format factory for identifier 'avro' in the classpath.", 'no format named "avro"'),
+    ],
+)
+def test_what_is_not_installed_is_named(text: str, told: str) -> None:
+    summary = f"ValidationException: {text}"
+    assert told in advice.explain(Problem(code="flink", summary=summary, values=advice.known_of(summary))).cause
+
+
 @pytest.mark.parametrize("code", known_errors.OWN)
 def test_every_problem_of_ours_is_explained_also_without_its_values(code: str) -> None:
     found = advice.explain(Problem(code=code))

@@ -116,6 +116,22 @@ def test_what_is_copied_is_plain_text_with_all_ids(
 
 
 @pytest.mark.django_db
+def test_what_is_copied_is_written_as_chinese_is(client: Client, alice: User, console: Console) -> None:
+    run = console.start()
+    now = timezone.now()
+    Run.objects.filter(pk=run.pk).update(missing_since=now)
+    FlinkEndpoint.objects.update(unreachable_since=now, unreachable_reason="refused")
+    client.force_login(alice)
+    report = client.get(f"/jobs/{console.job.serial}/why/", headers={"Accept-Language": "zh-CN"}).context["report"]
+    assert "状态：" in report
+    assert "，消失于 " in report
+    ours = [line for line in report.splitlines() if re.search(r"[\u4e00-\u9fff]", line)]
+    assert len(ours) > 6
+    for line in ours:
+        assert not re.search(r"[\u4e00-\u9fff][:,]|[:,] [\u4e00-\u9fff]", line), line
+
+
+@pytest.mark.django_db
 def test_a_viewer_is_told_no_address(client: Client, vera: User, console: Console) -> None:
     console.start()
     now = timezone.now() - timedelta(minutes=3)
