@@ -1,6 +1,8 @@
 """Snapshot now: the job runs on, and what Flink completed is on record."""
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 
 from jobs import operations
 from tests.conftest import Console
@@ -52,3 +54,31 @@ def test_a_job_that_dies_meanwhile_is_shown_as_failed(console: Console, fake: Fa
 def test_it_refuses_a_job_that_does_not_run(console: Console) -> None:
     with pytest.raises(operations.Refusal, match="running"):
         console.click_snapshot()
+
+
+def test_a_snapshot_of_the_table_is_run_from_at_once(client: Client, console: Console) -> None:
+    console.start()
+    console.click_snapshot()
+    console.settle()
+    first = console.snapshot
+    client.force_login(console.user)
+    page = f"/jobs/{console.job.serial}/snapshots/"
+    assert f"?snapshot={first.serial}" not in client.get(page).text, "it runs"
+    console.click_stop()
+    console.settle()
+    for one in (first, console.snapshot):
+        assert f'hx-get="/jobs/{console.job.serial}/run/?snapshot={one.serial}"' in client.get(page).text
+    form = client.get(f"/jobs/{console.job.serial}/run/", {"snapshot": first.serial}).context["form"]
+    assert (form["start"].value(), form["snapshot"].value()) == ("chosen", first.serial)
+    form = client.get(f"/jobs/{console.job.serial}/run/", {"snapshot": "svp-gone0000"}).context["form"]
+    assert form["start"].value() == "", "nothing else is chosen in its place"
+
+
+def test_who_may_only_look_is_offered_no_run_from_a_snapshot(client: Client, vera: User, console: Console) -> None:
+    console.start()
+    console.click_stop()
+    console.settle()
+    client.force_login(vera)
+    answer = client.get(f"/jobs/{console.job.serial}/snapshots/").text
+    assert console.snapshot.serial in answer
+    assert "Run from it" not in answer

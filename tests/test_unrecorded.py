@@ -195,6 +195,7 @@ def test_a_second_one_of_a_job_that_runs_is_told_of_and_left_alone(
     client.force_login(root)
     for path in (f"/jobs/{console.job.serial}/", f"/clusters/{console.endpoint.cluster.serial}/"):
         assert second in client.get(path).text, path
+    assert f'<a href="/jobs/{console.job.serial}/">{console.job.serial}</a>' in client.get(path).text
     fake.set_state(second, "CANCELED")
     console.watch()
     for path in (f"/jobs/{console.job.serial}/", f"/clusters/{console.endpoint.cluster.serial}/"):

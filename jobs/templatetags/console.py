@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from clusters import network
 from clusters.cu import cu_text
 from jobs import advice, remedies, shown
+from jobs.flink_ids import origin_of
 from jobs.models import BatchItem, Job, Problem, Run
 from jobs.operations.copy import sentence
 from jobs.states import Action, Status, Step
@@ -207,6 +208,13 @@ def step_label(step: str) -> str:
 def told(reason: str) -> str:
     """Return what went wrong on the way to Flink in the reader's language; other words as they came."""
     return network.told(reason)
+
+
+@register.filter
+def serial_of_flink_id(flink_id: str) -> str:
+    """Return the ID of the job of which an id on Flink tells; "" if it tells of none."""
+    origin = origin_of(flink_id)
+    return origin.serial if origin else ""
 
 
 @register.filter

@@ -43,7 +43,7 @@ def publish(request: Request, serial: str) -> HttpResponse:
 def run(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
     form = RunForm(sent(request), job=job, initial={"version": _wanted_version(request, job)})
-    form.initial["start"] = _wanted_start(request, form)
+    form.initial |= _wanted_start(request, form)
     form.initial["allow_non_restored_state"] = request.GET.get("allow") == "1"
 
     def do() -> HttpResponse:
@@ -153,9 +153,13 @@ def _wanted_version(request: Request, job: Job) -> int:
     return int(wanted) if wanted.isdecimal() and len(wanted) < 9 else job.last_version_number
 
 
-def _wanted_start(request: Request, form: RunForm) -> str:
+def _wanted_start(request: Request, form: RunForm) -> dict[str, str]:
+    """Return how the dialog proposes to start. With ?snapshot= from that one, and from none if it can't be chosen (any more)."""
+    if wanted := request.GET.get("snapshot"):
+        is_there = any(point.snapshot.serial == wanted for point in form.points)
+        return {"start": RunForm.CHOSEN, "snapshot": wanted} if is_there else {"start": ""}
     wants_none = request.GET.get("start") == RunForm.NONE
-    return RunForm.LATEST if form.points and not wants_none else RunForm.NONE
+    return {"start": RunForm.LATEST if form.points and not wants_none else RunForm.NONE}
 
 
 def _go_on(request: Request, job: Job, number: int) -> HttpResponse:

@@ -131,3 +131,16 @@ def test_where_the_acts_stand_in_the_row_the_menu_does_not_say_them_twice(job: J
     phone.locator(f"[popovertarget=more-{job.serial}]").click()
     expect(phone.locator(f"#more-{job.serial}").get_by_text("Rename")).to_be_visible()
     expect(phone.locator(f"#more-{job.serial} .when-narrow")).to_be_hidden()
+
+
+def test_a_snapshot_is_run_from_without_scrolling_to_its_end(console: Console, phone: Page, base: str) -> None:
+    console.start()
+    console.click_stop()
+    console.settle()
+    phone.goto(f"{base}/jobs/{console.job.serial}/snapshots/")
+    run = phone.get_by_role("link", name="Run from it")
+    expect(run).to_be_in_viewport(ratio=1)
+    run.click()
+    expect(phone.get_by_role("dialog")).to_be_visible()
+    expect(phone.get_by_role("radio", name="From a snapshot that I choose")).to_be_checked()
+    expect(phone.locator(f"#choose-{console.snapshot.serial}")).to_be_checked()
