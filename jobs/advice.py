@@ -41,7 +41,7 @@ def explain(problem: Problem) -> Explanation:
     """Return what is known about a problem; for an unknown one, Flink's own words as the cause."""
     found = advice_for(problem)
     is_recognized = problem.code in OWN or "known" in problem.values
-    kept = {} if is_recognized else known_of(problem.summary + "\n" + problem.trace)
+    kept = named_in(found, problem.summary) if is_recognized else known_of(problem.summary + "\n" + problem.trace)
     # What an entry names and the problem does not know stays empty.
     values: dict[str, Any] = defaultdict(str, kept | problem.values)
     values["refusal"] = problem.refusal
@@ -63,8 +63,13 @@ def recognize(text: str) -> Advice:
 def known_of(text: str) -> dict[str, str]:
     """Return what a problem keeps of Flink's words: the title of their entry, and what its pattern names in them."""
     entry = recognize(text)
-    found = re.search(entry.pattern, text)
-    return {"known": entry.title} | (found.groupdict() if found else {})
+    return {"known": entry.title} | named_in(entry, text)
+
+
+def named_in(entry: Advice, text: str) -> dict[str, str]:
+    """Return what the pattern of `entry` names in a text. Those of problems that were stored before it named it may tell it, too."""
+    found = re.search(entry.pattern, text) if "?P<" in entry.pattern else None
+    return found.groupdict() if found else {}
 
 
 def line_of(summary: str, trace: str, statements: Sequence[Statement]) -> int | None:

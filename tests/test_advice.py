@@ -221,7 +221,10 @@ def test_unknown_words_are_shown_as_they_are() -> None:
 )
 def test_what_is_not_installed_is_named(text: str, told: str) -> None:
     summary = f"ValidationException: {text}"
-    assert told in advice.explain(Problem(code="flink", summary=summary, values=advice.known_of(summary))).cause
+    values = advice.known_of(summary)
+    assert told in advice.explain(Problem(code="flink", summary=summary, values=values)).cause
+    stored = {"known": values["known"]}  # before the pattern named it
+    assert told in advice.explain(Problem(code="flink", summary=summary, values=stored)).cause
 
 
 @pytest.mark.parametrize("code", known_errors.OWN)

@@ -33,6 +33,7 @@ def test_the_page_tells_whose_fault_it_is(
         response = client.get(address)
     assert response.status_code == status
     assert words in response.content.decode()
+    assert '<a class="button primary" href="">Try again</a>' in response.content.decode(), "to where one was"
     assert response.has_header("Retry-After") == (status == 503)
     assert client.get(address).status_code == 200
 

@@ -43,7 +43,7 @@ def publish(request: Request, serial: str) -> HttpResponse:
 def run(request: Request, serial: str) -> HttpResponse:
     job = operable_job_of(request, serial)
     form = RunForm(sent(request), job=job, initial={"version": _wanted_version(request, job)})
-    form.initial |= _wanted_start(request, form)
+    form.initial.update(_wanted_start(request, form))
     form.initial["allow_non_restored_state"] = request.GET.get("allow") == "1"
 
     def do() -> HttpResponse:
