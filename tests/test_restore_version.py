@@ -95,3 +95,14 @@ def test_viewers_and_strangers_do_not(vera: User, charlie: User, job: Job, addre
         assert client.post(address, {"revision": 1}).status_code == status
     client.force_login(vera)
     assert f'href="{address}"' not in client.get(f"/jobs/{job.serial}/versions/1/").text
+
+
+def test_a_version_that_is_looked_at_can_be_run(client: Client, vera: User, console: Console) -> None:
+    operations.save_draft(console.user, console.job, console.job.draft.revision, {"sql": SQL + "-- two"})
+    operations.publish(console.user, console.job, "second")
+    page, run = f"/jobs/{console.job.serial}/versions/1/", f"/jobs/{console.job.serial}/run/"
+    client.force_login(console.user)
+    assert f'hx-get="{run}?version=1"' in client.get(page).text
+    assert client.get(run, {"version": 1}).context["form"]["version"].value() == 1
+    client.force_login(vera)
+    assert f"{run}?version=1" not in client.get(page).text

@@ -196,6 +196,8 @@ def test_a_second_one_of_a_job_that_runs_is_told_of_and_left_alone(
     for path in (f"/jobs/{console.job.serial}/", f"/clusters/{console.endpoint.cluster.serial}/"):
         assert second in client.get(path).text, path
     assert f'<a href="/jobs/{console.job.serial}/">{console.job.serial}</a>' in client.get(path).text
+    why = client.get(f"/jobs/{console.job.serial}/why/").context["report"]
+    assert f"a second time, under {second}" in why
     fake.set_state(second, "CANCELED")
     console.watch()
     for path in (f"/jobs/{console.job.serial}/", f"/clusters/{console.endpoint.cluster.serial}/"):
