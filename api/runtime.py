@@ -107,11 +107,14 @@ def _seen(job: Job, path: str) -> str:
         if path.startswith(ALL_JOBS):
             own = set(job.runs.values_list("flink_job_id", flat=True))
             data = {"jobs": [one for one in data.get("jobs", []) if one.get("jid") in own]}
-    return json.dumps(_without_secrets(data, _secrets_of(job)), ensure_ascii=False)
+    return json.dumps(_without_secrets(data, _secrets_of(job, path)), ensure_ascii=False)
 
 
-def _secrets_of(job: Job) -> set[str]:
-    version = job.current_run.version if job.current_run else job.versions.first()
+def _secrets_of(job: Job, path: str) -> set[str]:
+    """Return what must not be read in the answer: Flink tells of a former run in the words of the version that it had."""
+    named = OF_A_JOB.fullmatch(path.partition("?")[0])
+    run = job.runs.select_related("version").filter(flink_job_id=named["job"]).first() if named else job.current_run
+    version = run.version if run else job.versions.first()
     return secret_values(version) if version else set()
 
 

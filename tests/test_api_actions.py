@@ -30,6 +30,7 @@ OURS = {name for name, call in ACTIONS.items() if call}
 CHANGING = {name for name, call in ACTIONS.items() if call and call.changes}
 ARGS = json.dumps({"SqlCode": base64.b64encode(SQL.encode()).decode(), "CheckpointInterval": 30})
 NOW = int(time.time())
+THROWN = json.dumps({"root-exception": "java.sql.SQLException: Login denied for hush-of-the-past"})
 
 
 @pytest.fixture
@@ -526,6 +527,22 @@ def test_no_secret_leaves_with_flinks_answer(
     fake = {"JobSerialId": console.job.serial, "Path": f"/jobs/{run.flink_job_id}"}
     Job.objects.filter(pk=console.job.pk).update(name="hush-hush-hush")
     assert "hush-hush-hush" not in program.call("DescribeJobDetail", fake)["Data"]
+
+
+def test_no_secret_of_a_former_version_leaves_with_flinks_answer(vera: User, console: Console, fake: FakeFlink) -> None:
+    with_password = SQL.replace("'blackhole'", "'blackhole', 'password' = 'hush-of-the-past'")
+    operations.save_draft(console.user, console.job, 1, {"sql": with_password})
+    operations.publish(console.user, console.job, "with a password")
+    console.click_run(version=2)
+    console.settle()
+    former = console.run
+    console.click_stop(with_snapshot=False)
+    console.settle()
+    console.start()
+    fake.fault(("GET", f"/jobs/{former.flink_job_id}/exceptions"), "status", None, status=200, body=THROWN)
+    path = f"/jobs/{former.flink_job_id}/exceptions?maxExceptions=3"
+    told = Program(vera).call("DescribeJobDetail", {"JobSerialId": console.job.serial, "Path": path})["Data"]
+    assert json.loads(told) == {"root-exception": "java.sql.SQLException: Login denied for ******"}
 
 
 def test_workspaces_are_found_by_their_whole_name_or_a_part(root: User, workspace: Workspace) -> None:
