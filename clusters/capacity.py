@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from clusters.engine import Capacity
 from clusters.models import FlinkEndpoint
+from workspaces import clock
 
 # Slots come and go with TaskManagers, too, of which no job need tell. Asking costs Flink a request, so also where jobs end all the
 # time it is asked no more often than the second says.
@@ -20,7 +20,7 @@ KNOWN_FOR_WHILE_BUSY = timedelta(seconds=60)
 def is_due(endpoint: FlinkEndpoint, known_for: timedelta = KNOWN_FOR) -> bool:
     """Tell whether what is known is too old to go on showing it."""
     seen = endpoint.capacity_seen_at
-    return seen is None or timezone.now() - seen >= known_for
+    return seen is None or clock.now() - seen >= known_for
 
 
 def note(endpoint: FlinkEndpoint, found: Capacity) -> None:

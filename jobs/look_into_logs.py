@@ -20,6 +20,7 @@ from jobs.flink_logs import LONGEST_SEARCH, End, Line, Wish
 from jobs.masking import mask
 from jobs.models import Run
 from jobs.shared_flinks import is_among_others, secrets_near
+from workspaces import clock
 
 SHOWN_LINES, SHOWN_CHARACTERS = 500, 256 * 1024
 # How often a page that follows a log reads it again; of a large one no more than so many bytes a second.
@@ -135,7 +136,7 @@ def look(
             is_listed = found.file.startswith(LISTED)
             with logs.read(found.place, found.file.removeprefix(LISTED), is_listed=is_listed) as log:
                 found.end.read(log, found.wish, most, secrets)
-                found.read_at = timezone.now()
+                found.read_at = clock.now()
     except Unread as why:
         found.unread = str(why)
     except Missing:

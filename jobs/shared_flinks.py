@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from clusters.models import ClusterBinding, FlinkEndpoint
 from jobs.masking import secrets_in
 from jobs.models import Run, Version
 from jobs.secrets import secret_values
+from workspaces import clock
 from workspaces.variables import hidden_values
 
 # Version -> what stands in it; published versions never change.
@@ -35,7 +35,7 @@ def is_among_others(run: Run, flink_job_ids: Sequence[str]) -> bool:
 
 def secrets_near(run: Run) -> set[str]:
     """Return what must not be read in the logs of the Flink of `run`: what is secret in it, and in all that runs there or did lately."""
-    lately = Q(ended_at=None) | Q(ended_at__gt=timezone.now() - LOGS_KEEP)
+    lately = Q(ended_at=None) | Q(ended_at__gt=clock.now() - LOGS_KEEP)
     there = _submitted(_at_the_same_address(run.endpoint)).filter(lately)
     beside = set(there.values_list("version", "job__workspace"))
     found = secret_values(run.version).union(

@@ -9,7 +9,6 @@ from threading import BoundedSemaphore
 
 from celery import shared_task
 from django.db import connection
-from django.utils import timezone
 
 from jobs import operations
 from jobs.operations.opening import ASKED_TOGETHER, in_sets
@@ -17,6 +16,7 @@ from jobs.operations.record import wake, wake_for
 from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS, next_look
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
+from workspaces import clock
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ LOOKING_ON = BoundedSemaphore(4)
 def tick() -> None:
     """Find what is due: operations that nobody carries on, endpoints that nobody has looked at (G5, G6)."""
     record_heartbeat("worker")
-    now = timezone.now()
+    now = clock.now()
     for some in due_operations(now):
         wake("jobs.perform", *some)
     for pk in operations.due_recoveries():
@@ -123,7 +123,7 @@ def _look_on(endpoint_id: int, at: datetime | None) -> datetime | None:
     """Look on from `at`; return when somebody else is to, if anybody is."""
     end = time.monotonic() + LOOKS_ON_SECONDS
     while at and time.monotonic() < end:
-        pause = max(0.0, (at - timezone.now()).total_seconds())
+        pause = max(0.0, (at - clock.now()).total_seconds())
         if pause > LONGEST_PAUSE_SECONDS:
             break
         time.sleep(pause)
@@ -166,4 +166,4 @@ def see_exceptions(run_id: int) -> None:
 @shared_task(name="jobs.find_orphans")
 def find_orphans() -> None:
     # The clock says whose turn it is, so nobody has to remember.
-    operations.find_all_orphans(int(timezone.now().timestamp()) // FIND_ORPHANS_SECONDS)
+    operations.find_all_orphans(int(clock.now().timestamp()) // FIND_ORPHANS_SECONDS)

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import DatabaseError, connection
 
+from workspaces import clock
+
 # The database gives away no record that is younger (migration 0003).
 YOUNGEST_DAYS = 30
 
@@ -66,9 +68,12 @@ def any_host(**_kwargs: Any) -> list[CheckMessage]:
 
 
 def database(**_kwargs: Any) -> list[CheckMessage]:
-    """Refuse a PostgreSQL that is too old, and a pooler that does not keep sessions (workspaces/pooler.py)."""
+    """Refuse a PostgreSQL that is too old, and a pooler that does not keep sessions (workspaces/pooler.py). Compare the clocks."""
     try:
         connection.ensure_connection()
     except DatabaseError as error:
         return [Error(f"No success with the database: {str(error).strip()}", id="oceanus.E011")]
+    if abs(ahead := clock.how_far()) > clock.FAR:
+        hint = "Have both set by NTP: programs sign with the time, and what beat sends to workers is good for a while only."
+        return [Warning(clock.words_about(ahead), hint=hint, id="oceanus.W012")]
     return []

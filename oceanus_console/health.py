@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from clusters.models import FlinkEndpoint
 from oceanus_console.celery import app
 from oceanus_console.models import Heartbeat
+from workspaces import clock
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def cluster() -> str:
         return "ok: none"
     if endpoint.unreachable_since:
         return f"unreachable since {endpoint.unreachable_since:%Y-%m-%d %H:%M:%S}"
-    if endpoint.seen_at is None or timezone.now() - endpoint.seen_at > CLUSTER_SEEN_WITHIN:
+    if endpoint.seen_at is None or clock.now() - endpoint.seen_at > CLUSTER_SEEN_WITHIN:
         return "not seen lately"
     return OK
 

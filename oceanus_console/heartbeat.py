@@ -3,7 +3,8 @@
 import logging
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
-from django.utils import timezone
+
+from workspaces import clock
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ def record_heartbeat(name: str) -> None:
     try:
         close_old_connections()
         with connection.cursor() as cursor:
-            cursor.execute(RECORDED, [name, timezone.now()])
+            cursor.execute(RECORDED, [name, clock.now()])
     except (DatabaseError, InterfaceError) as error:
         logger.warning("The heartbeat of %s was not recorded: %s", name, error)
         connection.close()

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from axes.models import AccessAttempt
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from workspaces import clock
 
 
 class Heartbeat(models.Model):
@@ -21,7 +22,7 @@ class Heartbeat(models.Model):
 
     @property
     def is_fresh(self) -> bool:
-        return timezone.now() - self.at < self.FRESH
+        return clock.now() - self.at < self.FRESH
 
 
 class FailedSignIn(AccessAttempt):

@@ -197,10 +197,11 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "inte
 # Redis keep it until then cost more of a worker's time than all else that a message does.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False}
 CELERY_TIMEZONE = "UTC"
+# When a message expires is told by the clock of beat's machine and judged by that of the worker's: they may differ by so much.
 CELERY_BEAT_SCHEDULE = {
-    "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "tick": {"task": "jobs.tick", "schedule": 1.0, "options": {"expires": 60}},
     "find-orphans": {"task": "jobs.find_orphans", "schedule": 600.0, "options": {"expires": 300}},
-    "seal": {"task": "oceanus_console.seal", "schedule": 5.0, "options": {"expires": 5}},
+    "seal": {"task": "oceanus_console.seal", "schedule": 5.0, "options": {"expires": 60}},
     "remove-old": {"task": "oceanus_console.remove_old", "schedule": 3600.0, "options": {"expires": 1800}},
 }
 CELERY_BEAT_SCHEDULER = "oceanus_console.celery:BeatingScheduler"

@@ -15,6 +15,7 @@ from jobs.models.operation import Operation, Problem
 from jobs.models.run import Snapshot
 from jobs.states import Action
 from workspaces.models import Visitor, Workspace, is_super_admin
+from workspaces.moments import MomentField
 from workspaces.serials import new_serial
 
 
@@ -39,7 +40,7 @@ class Batch(models.Model):
     key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries", verbose_name=_("retry of"))
     total = models.PositiveIntegerField(_("jobs"), default=0)
-    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    created_at = MomentField(_("requested"), auto_now_add=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
     # Who took back, last, what had not begun.
     cancelled_by = models.ForeignKey(
@@ -88,7 +89,7 @@ class BatchItem(models.Model):
     # What a copy made, and what was changed in it.
     copy = models.ForeignKey(Job, models.SET_NULL, null=True, related_name="+", verbose_name=_("copy"))
     changes: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list)
-    changed_at = models.DateTimeField(auto_now=True)
+    changed_at = MomentField(auto_now=True)
 
     class Meta:
         verbose_name = _("batch item")

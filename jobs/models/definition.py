@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models.job import Job
+from workspaces.moments import MomentField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,7 @@ class Draft(Definition):
     job = models.OneToOneField(Job, models.CASCADE, related_name="draft", verbose_name=_("job"))
     # Counts the saves. Whoever saves says which one he began from, so nobody overwrites another's work unseen.
     revision = models.PositiveIntegerField(default=1)
-    saved_at = models.DateTimeField(_("saved"), auto_now=True)
+    saved_at = MomentField(_("saved"), auto_now=True)
     saved_by = models.ForeignKey("auth.User", models.SET_NULL, null=True, related_name="+", verbose_name=_("saved by"))
 
     class Meta:
@@ -77,7 +78,7 @@ class Version(Definition):
     job = models.ForeignKey(Job, models.CASCADE, related_name="versions", verbose_name=_("job"))
     number = models.PositiveIntegerField(_("version"))
     note = models.CharField(_("version note"), max_length=NOTE_LENGTH)
-    published_at = models.DateTimeField(_("published"), auto_now_add=True)
+    published_at = MomentField(_("published"), auto_now_add=True)
     published_by = models.ForeignKey(
         "auth.User", models.PROTECT, null=True, related_name="+", verbose_name=_("published by")
     )

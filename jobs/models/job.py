@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.states import TABLE, Action, Status, is_allowed
 from workspaces.models import Visitor, Workspace, is_super_admin
+from workspaces.moments import MomentField
 from workspaces.serials import new_serial
 
 # The original product's rule: fewer than 50 characters; Chinese, letters, digits, - _ . in half width.
@@ -103,10 +104,10 @@ class Job(models.Model):
     created_by = models.ForeignKey(
         "auth.User", models.SET_NULL, null=True, related_name="+", verbose_name=_("created by")
     )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("updated"), auto_now_add=True)
+    created_at = MomentField(_("created"), auto_now_add=True)
+    updated_at = MomentField(_("updated"), auto_now_add=True)
     # Changes with everything that a row shows; the page's poll asks for what is newer.
-    changed_at = models.DateTimeField(auto_now=True)
+    changed_at = MomentField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
 
     objects = JobQuerySet.as_manager()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs.models.job import Job
 from jobs.models.run import Run, Snapshot
 from jobs.states import Action, Outcome, Step
+from workspaces.moments import MomentField
 from workspaces.serials import new_serial
 
 
@@ -25,7 +26,7 @@ class Problem(models.Model):
     values: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     summary = models.TextField(blank=True)
     trace = models.TextField(blank=True)
-    created_at = models.DateTimeField(_("time"), auto_now_add=True)
+    created_at = MomentField(_("time"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("problem")
@@ -52,7 +53,7 @@ class Operation(models.Model):
     requested_by = models.ForeignKey(
         "auth.User", models.PROTECT, null=True, related_name="+", verbose_name=_("requested by")
     )
-    created_at = models.DateTimeField(_("requested"), auto_now_add=True)
+    created_at = MomentField(_("requested"), auto_now_add=True)
     run = models.ForeignKey(Run, models.CASCADE, null=True, related_name="operations", verbose_name=_("run"))
     snapshot = models.ForeignKey(
         Snapshot, models.CASCADE, null=True, related_name="operations", verbose_name=_("snapshot")
@@ -121,7 +122,7 @@ class OperationStep(models.Model):
         ENDED = "ended", _("ended")
 
     operation = models.ForeignKey(Operation, models.CASCADE, related_name="steps")
-    at = models.DateTimeField(_("time"), auto_now_add=True)
+    at = MomentField(_("time"), auto_now_add=True)
     step = models.CharField(_("step"), max_length=20, choices=Step.choices)
     event = models.CharField(_("event"), max_length=20, choices=Event.choices)
     detail = models.TextField(_("detail"), blank=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -12,6 +11,8 @@ from jobs.flink_ids import new_flink_id
 from jobs.models.definition import Version
 from jobs.models.job import Job
 from jobs.states import RunEnd
+from workspaces import clock
+from workspaces.moments import MomentField
 from workspaces.serials import new_serial
 
 # No file system that Flink writes to takes a longer one.
@@ -36,7 +37,7 @@ class Run(models.Model):
     allow_non_restored_state = models.BooleanField(_("allow non-restored state"), default=False)
     cu = models.DecimalField("CU", max_digits=8, decimal_places=2)
 
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_at = MomentField(_("created"), auto_now_add=True)
     # Before the first request that could start it; null means: Flink was surely never asked.
     submitted_at = models.DateTimeField(_("submitted"), null=True)
     started_at = models.DateTimeField(_("started"), null=True)
@@ -84,7 +85,7 @@ class Run(models.Model):
     @property
     def duration(self) -> object:
         """How long it has run, as a timedelta; None before its start."""
-        return (self.ended_at or timezone.now()) - self.started_at if self.started_at else None
+        return (self.ended_at or clock.now()) - self.started_at if self.started_at else None
 
 
 class Snapshot(models.Model):
@@ -116,7 +117,7 @@ class Snapshot(models.Model):
     directory = models.CharField(_("directory"), max_length=LONGEST_PATH)
     location = models.CharField(_("location"), max_length=LONGEST_PATH, blank=True)
     size_bytes = models.BigIntegerField(_("size"), null=True)
-    created_at = models.DateTimeField(_("triggered"), auto_now_add=True)
+    created_at = MomentField(_("triggered"), auto_now_add=True)
     # Before the first request to Flink; null means: Flink was surely never asked.
     asked_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(_("completed"), null=True)

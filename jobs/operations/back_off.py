@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count
-from django.utils import timezone
 
 from jobs.models import Job, Operation, Problem, Run
 from jobs.states import Action, Outcome, RunEnd, Step
+from workspaces import clock
 
 BUDGET = 3
 WINDOW = timedelta(minutes=10)
@@ -24,9 +24,7 @@ def attempts(job_id: int) -> int:
 
 
 def _attempts(job_ids: Collection[int]) -> dict[int, int]:
-    automatic = Operation.objects.filter(
-        job__in=job_ids, created_at__gt=timezone.now() - WINDOW, params__automatic=True
-    )
+    automatic = Operation.objects.filter(job__in=job_ids, created_at__gt=clock.now() - WINDOW, params__automatic=True)
     return dict(automatic.order_by().values_list("job").annotate(Count("pk")))
 
 
@@ -56,7 +54,7 @@ def plans(
 def _planned(why: Problem | None, tried: int, more: Mapping[str, Any]) -> dict[str, Any]:
     if tried >= BUDGET:
         return {"problem": _told(why, {**more, "gave_up": True}), "recover_at": None}
-    at = timezone.now() + timedelta(seconds=BACK_OFF_SECONDS[tried])
+    at = clock.now() + timedelta(seconds=BACK_OFF_SECONDS[tried])
     return {"problem": _told(why, {**more, "attempt": tried + 1}), "recover_at": at}
 
 

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Batch, BatchItem, Job, Operation, Snapshot
@@ -20,6 +19,7 @@ from jobs.models.batch import UNSUCCESSFUL
 from jobs.operations.record import BATCH_LOCK, alone, wake
 from jobs.operations.together import ITEMS_TOGETHER, begin_together
 from jobs.states import ASKING_STEPS, Action, Step
+from workspaces import clock
 from workspaces.models import May, Workspace
 from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
@@ -106,7 +106,7 @@ def run_from_snapshots(user: Any, batch: Batch, key: uuid.UUID | None = None) ->
 @transaction.atomic
 def cancel_waiting(user: Any, batch: Batch) -> int:
     """Take back the items that have not begun; return how many. The batch tells who did."""
-    now = timezone.now()
+    now = clock.now()
     count = batch.items.filter(state=State.WAITING).update(state=State.CANCELLED, changed_at=now)
     if count:
         Batch.objects.filter(pk=batch.pk).update(cancelled_by=user.pk, cancelled_at=now)
@@ -173,7 +173,7 @@ def _begin(batch: Batch) -> int:
     if due and not batch.workspace.may(batch.requested_by, May.OPERATE):
         why = Refusal(_("%(user)s may no longer operate jobs here."), user=batch.requested_by)
         waiting = batch.items.filter(state=State.WAITING)
-        waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=timezone.now())
+        waiting.update(state=State.REFUSED, reasons=why.in_all_languages(), changed_at=clock.now())
         return 0
     return begin_together(batch, due)
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from clusters.engine import JobSight
 from clusters.models import FlinkEndpoint
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations.checkpoints import ASK_AGAIN_SECONDS, is_due
 from jobs.states import Status
+from workspaces import clock
 from workspaces.prepared import Prepared, among
 
 
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
 def entries(endpoint: FlinkEndpoint) -> list[Entry]:
     """Return the open runs of an endpoint; those first whose newest checkpoint has not been asked for the longest time."""
-    now = timezone.now()
+    now = clock.now()
     rows = ENTRIES.rows(endpoint=endpoint.pk, now=now, long_ago=now - timedelta(seconds=ASK_AGAIN_SECONDS))
     return [Entry(*row) for row in rows]
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.utils import timezone
 
 from jobs.models import Job, Problem, Run
 from jobs.operations.back_off import plans, those_broken
 from jobs.operations.ending import key_of, show
 from jobs.operations.record import write_rows
 from jobs.states import RunEnd
+from workspaces import clock
 
 CLOSED = """
     UPDATE jobs_run SET ended_at = told.at, "end" = told.how, problem_id = told.why
@@ -44,7 +44,7 @@ def close_all(closings: Sequence[Closing]) -> None:
     broken = those_broken({one.run: one.end for one in counting})
     planned = plans([(jobs[one.run.job_id], one.why) for one in counting if one.run in broken])
     told = {one.run.job_id: planned.get(one.run.job_id, {"problem": one.why}) for one in counting}
-    now = timezone.now()
+    now = clock.now()
     runs = [(one.run.pk, now, str(one.end), key_of(told[one.run.job_id]["problem"])) for one in counting]
     write_rows(CLOSED, runs)
     show(told)

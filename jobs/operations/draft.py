@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Value, When
-from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +24,7 @@ from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.states import Action, Status
 from jobs.variables import Values, names_of, options_of, refuse_unknown, statements_of
+from workspaces import clock
 from workspaces.acts import hold
 from workspaces.models import Visitor, Workspace
 from workspaces.refusal import Refusal
@@ -106,7 +106,7 @@ def save_draft(user: Visitor, job: Job, revision: int, values: dict[str, Any], *
     draft.saved_by_id = user.pk
     draft.save()
     status = {"status": Status.UNPUBLISHED} if job.status == Status.UNINITIALIZED else {}
-    update_job(job.pk, updated_at=timezone.now(), **status)
+    update_job(job.pk, updated_at=clock.now(), **status)
     record_done(job, Action.SAVE, user, revision=draft.revision, **told)
     return draft
 
@@ -182,7 +182,7 @@ def _published(user: Visitor, drafts: Mapping[Job, Draft], note: str) -> dict[in
     update_jobs(
         [one.job_id for one in versions],
         last_version_number=F("last_version_number") + 1,
-        updated_at=timezone.now(),
+        updated_at=clock.now(),
         status=Case(When(status=Status.UNPUBLISHED, then=Value(str(Status.STOPPED))), default=F("status")),
     )
     return refusals | record_all_done(
@@ -207,7 +207,7 @@ def delete_version(user: Visitor, version: Version) -> None:
         raise Refusal(_("Version %(number)s was deleted in the meantime."), number=version.number)
     refuse_what_ran(job, version)
     version.delete()
-    update_job(job.pk, updated_at=timezone.now())
+    update_job(job.pk, updated_at=clock.now())
     record_done(job, Action.DELETE_VERSION, user, version=version.number, note=version.note)
 
 
@@ -231,7 +231,7 @@ def delete_many(user: Visitor, job_ids: Collection[int]) -> dict[int, Operation 
     unsure = Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
     refusals |= {job.pk: unsure for job in jobs if job.live_run}
     over = [job for job in jobs if not job.live_run]
-    update_jobs([job.pk for job in over], deleted_at=timezone.now(), recover_at=None)
+    update_jobs([job.pk for job in over], deleted_at=clock.now(), recover_at=None)
     return refusals | record_all_done([done(job, Action.DELETE, user, name=job.name) for job in over])
 
 

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.utils import timezone
 
 from jobs.models import Job, Operation, Problem, Run
 from jobs.operations.back_off import breaks, came_to_nothing, plan
 from jobs.operations.record import Event, wake, without_secrets, write_rows
 from jobs.operations.steps import lock_jobs_of
 from jobs.states import Outcome, RunEnd, Status, status_after
+from workspaces import clock
 from workspaces.prepared import Prepared, among, ask, columns
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ ENDED = """
 
 def _end_operations(endings: Sequence[Ending], told: Mapping[int, Mapping[str, Any]]) -> set[int]:
     """End those that have not ended yet, with their lines of the record; return which."""
-    now = timezone.now()
+    now = clock.now()
     rows = [
         (
             one.operation.pk,
@@ -170,7 +170,7 @@ def show(told: Mapping[int, Mapping[str, Any]]) -> None:
 
 def close_runs(ids: Collection[int], end: RunEnd, problem: int | None) -> int:
     """Write down how runs ended, where that was not known already."""
-    return Run.objects.filter(pk__in=ids, ended_at=None).update(ended_at=timezone.now(), end=end, problem=problem)
+    return Run.objects.filter(pk__in=ids, ended_at=None).update(ended_at=clock.now(), end=end, problem=problem)
 
 
 def true_status(job_id: int) -> Status:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Folder, Job, Operation
@@ -13,6 +12,7 @@ from jobs.operations.opening import done, lock_job, only, record_all_done, recor
 from jobs.operations.record import update_job, update_jobs
 from jobs.states import Action
 from jobs.tree import DEEPEST, Branch, Tree, tree_of
+from workspaces import clock
 from workspaces.acts import locked, record
 from workspaces.models import Event, Visitor, Workspace
 from workspaces.prepared import ask
@@ -128,7 +128,7 @@ def move_many(user: Visitor, job_ids: Collection[int], folder: Folder | None) ->
     jobs, refusals = sort_out(job_ids, Action.MOVE)
     for job in jobs:
         _refuse_foreign(job.workspace_id, folder)
-    update_jobs([job.pk for job in jobs], folder=folder, updated_at=timezone.now())
+    update_jobs([job.pk for job in jobs], folder=folder, updated_at=clock.now())
     name = str(folder) if folder else ""
     return refusals | record_all_done([done(job, Action.MOVE, user, folder=name) for job in jobs])
 
@@ -139,7 +139,7 @@ def rename_job(user: Visitor, job: Job, name: str) -> Job:
     job = lock_job(job, Action.RENAME)
     try:
         with transaction.atomic():
-            update_job(job.pk, name=name, updated_at=timezone.now())
+            update_job(job.pk, name=name, updated_at=clock.now())
     except IntegrityError as error:
         raise Refusal(_("There is already a job with this name in the workspace.")) from error
     record_done(job, Action.RENAME, user, before=job.name, after=name)
@@ -151,7 +151,7 @@ def rename_job(user: Visitor, job: Job, name: str) -> Job:
 def describe_job(user: Visitor, job: Job, description: str) -> Job:
     """Give a job another description. Allowed in any state. Raise Refusal."""
     job = lock_job(job, Action.DESCRIBE)
-    update_job(job.pk, description=description, updated_at=timezone.now())
+    update_job(job.pk, description=description, updated_at=clock.now())
     record_done(job, Action.DESCRIBE, user, description=description)
     job.description = description
     return job

@@ -5,7 +5,6 @@ from datetime import timedelta
 from functools import partial
 
 from django.db.models import F
-from django.utils import timezone
 
 from clusters.engine import (
     Engine,
@@ -22,6 +21,7 @@ from jobs.operations.disk import find_on_disk, size_on_disk
 from jobs.operations.record import Event, complete_snapshot, fail_snapshot, problem, waited_seconds
 from jobs.operations.steps import move
 from jobs.states import Action, Step
+from workspaces import clock
 from workspaces.prepared import ask, columns
 
 # A stop ends its job, which shows in the look: until then it is asked how its snapshot stands only now and then.
@@ -35,14 +35,14 @@ def is_to_be_asked(snapshot: Snapshot, operation: Operation | None, sight: JobSi
         return True
     if operation.action == Action.STOP and waited_seconds(operation) < STOPS_SHOW_WITHIN_SECONDS:
         return False
-    return operation.look_at is None or operation.look_at <= timezone.now()
+    return operation.look_at is None or operation.look_at <= clock.now()
 
 
 def ask_later(operation: Operation) -> None:
     """Let some time pass before it is asked again, more each time."""
     pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(operation.attempts, 5))
     Operation.objects.filter(pk=operation.pk, ended_at=None).update(
-        look_at=timezone.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
+        look_at=clock.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
     )
 
 
@@ -71,7 +71,7 @@ def complete_all(snapshots: Sequence[Snapshot], answers: Answers) -> None:
     if not there:
         return
     rows = [(one.pk, location, size_on_disk(location)) for one, location in there]
-    completed, now = str(Snapshot.State.COMPLETED), timezone.now()
+    completed, now = str(Snapshot.State.COMPLETED), clock.now()
     written = ask(COMPLETED, [completed, now, *columns(rows), str(Snapshot.State.CREATING)])
     by_key = {one.pk: one for one, _location in there}
     for pk, location, size in written:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from clusters.engine import Engine, EngineError, Figures, PastException
 from jobs.advice import known_of
@@ -15,6 +14,7 @@ from jobs.masking import mask
 from jobs.models import Measurement, Run
 from jobs.operations.record import alone, wake
 from jobs.secrets import secret_values
+from workspaces import clock
 
 # As often as Flink gathers its metrics, by default.
 MEASURED_EVERY = timedelta(seconds=10)
@@ -52,7 +52,7 @@ def see_exceptions(run_id: int) -> None:
 def _want(run: Run, known: Measurement | None, asked_at: str, task: str) -> None:
     if run.ended_at or not run.submitted_at or run.endpoint.unreachable_since:
         return
-    now = timezone.now()
+    now = clock.now()
     lately = now - MEASURED_EVERY
     if known is None:
         Measurement.objects.bulk_create([Measurement(run=run)], ignore_conflicts=True)
@@ -81,7 +81,7 @@ def _ask(run_id: int, asked_at: str, ask: Callable[[Engine, str], Any], keep: Ca
 
 @transaction.atomic
 def _keep(run: Run, figures: Figures) -> None:
-    now = timezone.now()
+    now = clock.now()
     kept = Measurement.objects.select_for_update().get(run=run)
     newest, secrets = asdict(figures), secret_values(run.version)
     # Flink can be told to name tasks by all that they do, conditions with their values included.
@@ -99,7 +99,7 @@ def _keep_exceptions(run: Run, told: Collection[PastException]) -> None:
     secrets = secret_values(run.version)
     newest_first = sorted(told, key=lambda one: one.at, reverse=True)
     kept = [_plain(one, secrets, TRACE_KEPT) for one in newest_first]
-    Measurement.objects.filter(run=run).update(exceptions=kept, exceptions_seen_at=timezone.now())
+    Measurement.objects.filter(run=run).update(exceptions=kept, exceptions_seen_at=clock.now())
 
 
 def _plain(one: PastException, secrets: Collection[str], trace_kept: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +12,7 @@ from jobs.masking import mask
 from jobs.models import Batch, Job, Operation
 from jobs.operations.record import Event, deadline, soon, wake
 from jobs.states import TABLE, Action, Outcome, Step
+from workspaces import clock
 from workspaces.models import Visitor
 from workspaces.prepared import Prepared, among, ask, columns
 from workspaces.refusal import Refusal
@@ -103,7 +103,7 @@ def open_operations(
     begins = TABLE[action].begins
     ask(
         OPENED,
-        [*columns(rows), timezone.now(), str(step), str(Event.REQUESTED), str(action), str(step), str(begins or "")],
+        [*columns(rows), clock.now(), str(step), str(Event.REQUESTED), str(action), str(step), str(begins or "")],
     )
     together = (
         QUICK_TOGETHER if action == Action.STOP and not any(one.snapshot_id for one in opened) else ASKED_TOGETHER
@@ -146,6 +146,6 @@ def done(job: Job, action: Action, user: Visitor | None, **params: Any) -> Opera
         requested_by_id=user.pk if user else None,
         step=Step.DONE,
         outcome=Outcome.SUCCEEDED,
-        ended_at=timezone.now(),
+        ended_at=clock.now(),
         params={name: mask(value) if isinstance(value, str) else value for name, value in params.items()},
     )

@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
-from django.utils import timezone
-
 from clusters.engine import Engine, EngineError, Unreachable
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
@@ -18,6 +16,7 @@ from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again
 from jobs.operations.steps import hand_over_all
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
+from workspaces import clock
 from workspaces.prepared import Prepared, among, columns
 from workspaces.prepared import ask as ask_database
 
@@ -125,7 +124,7 @@ ASKED = """
 
 def _write_down(asks: Collection[Ask]) -> set[int]:
     """Write down what is about to be asked: from here on Flink may know our ids. Return who has never asked before."""
-    now = timezone.now()
+    now = clock.now()
     rows = [
         (
             one.operation.pk,

@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clusters.capacity import KNOWN_FOR_IF_JOBS_ENDED
@@ -20,6 +19,7 @@ from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
 from jobs.sql import ScriptError, is_plain
 from jobs.states import Action
 from jobs.variables import Values, names_of, options_of, refuse_unknown
+from workspaces import clock
 from workspaces.models import Workspace
 from workspaces.prepared import among
 from workspaces.refusal import Refusal
@@ -69,7 +69,7 @@ class Room:
     def slots_seen_at(self) -> datetime | None:
         """When Flink told its slots, if that is so long ago that it should be said."""
         seen = self.endpoint.capacity_seen_at
-        return seen if seen and timezone.now() - seen > KNOWN_FOR_IF_JOBS_ENDED else None
+        return seen if seen and clock.now() - seen > KNOWN_FOR_IF_JOBS_ENDED else None
 
     @property
     def is_short_of_slots(self) -> bool:

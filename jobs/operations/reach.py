@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
-from django.utils import timezone
 
 from clusters import capacity
 from clusters.engine import Engine, EngineError
 from clusters.models import FlinkEndpoint, Outage
 from jobs.operations import truth
+from workspaces import clock
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
             unreachable_since=Coalesce("unreachable_since", Now()),
             unreachable_reason=reason[:1000],
             failed_looks=F("failed_looks") + 1,
-            look_at=timezone.now() + timedelta(seconds=pause),
+            look_at=clock.now() + timedelta(seconds=pause),
         )
         if is_news and is_there:
             _begin_outage(endpoint)
@@ -92,7 +92,7 @@ def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
 def _begin_outage(endpoint: FlinkEndpoint) -> None:
     """Put on record that it is silent: as one more silence of the last outage, if that is hardly over."""
     last = endpoint.outages.order_by("-pk").first()
-    if last and (last.ended_at is None or timezone.now() - last.ended_at < SAME_OUTAGE):
+    if last and (last.ended_at is None or clock.now() - last.ended_at < SAME_OUTAGE):
         endpoint.outages.filter(pk=last.pk).update(ended_at=None, count=F("count") + 1)
     else:
         Outage.objects.create(endpoint=endpoint, began_at=Now())

@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from clusters.engine import EngineError, Statement
@@ -24,6 +23,7 @@ from jobs.masking import mask
 from jobs.models import Job, Operation, OperationStep, Problem, Run, Snapshot
 from jobs.secrets import secret_values
 from jobs.states import Step
+from workspaces import clock
 from workspaces.pooler import TOLD, doubt
 from workspaces.prepared import Prepared, columns
 
@@ -56,7 +56,7 @@ def follow_up(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> Non
 
 def wake_for(endpoint_id: int, at: datetime) -> None:
     """Send for the follow-up look that was claimed."""
-    wake("jobs.watch", endpoint_id, True, countdown=max(0.0, (at - timezone.now()).total_seconds()))
+    wake("jobs.watch", endpoint_id, True, countdown=max(0.0, (at - clock.now()).total_seconds()))
 
 
 def claim_follow_up(
@@ -66,7 +66,7 @@ def claim_follow_up(
 
     `least`: the seconds to wait in any case; `passed`: so many of them are over.
     """
-    now = timezone.now()
+    now = clock.now()
     at = now + timedelta(seconds=max(0, max(least, _pause(endpoint, operations)) - passed))
     with connection.cursor() as cursor:
         cursor.execute(FOLLOW_UP, [at, at, endpoint.pk, now - timedelta(seconds=2), at])
@@ -140,7 +140,7 @@ def look_again(operation: Operation, event: Event, detail: str = "", seconds: fl
     if last is None or last.event != event:
         note(operation, event, detail)
     Operation.objects.filter(pk=operation.pk, ended_at=None).update(
-        look_at=timezone.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
+        look_at=clock.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
     )
     wake("jobs.perform", operation.pk, countdown=pause)
 
@@ -200,7 +200,7 @@ def problem_without(
 
 
 def deadline(step: Step) -> datetime:
-    return timezone.now() + timedelta(seconds=_allowed_seconds(step))
+    return clock.now() + timedelta(seconds=_allowed_seconds(step))
 
 
 def _allowed_seconds(step: Step) -> float:
@@ -209,16 +209,16 @@ def _allowed_seconds(step: Step) -> float:
 
 def waited_seconds(operation: Operation) -> float:
     """Return for how long the operation has been in its step."""
-    left = operation.deadline_at - timezone.now() if operation.deadline_at else timedelta(0)
+    left = operation.deadline_at - clock.now() if operation.deadline_at else timedelta(0)
     return _allowed_seconds(Step(operation.step)) - left.total_seconds()
 
 
 def is_late(operation: Operation) -> bool:
-    return operation.deadline_at is not None and operation.deadline_at < timezone.now()
+    return operation.deadline_at is not None and operation.deadline_at < clock.now()
 
 
 def soon() -> datetime:
-    return timezone.now() + timedelta(seconds=FALLBACK_SECONDS)
+    return clock.now() + timedelta(seconds=FALLBACK_SECONDS)
 
 
 def complete_snapshot(snapshot: Snapshot, location: str, size_bytes: int | None) -> bool:
@@ -233,7 +233,7 @@ def fail_snapshot(snapshot: Snapshot, why: Problem | None) -> bool:
 def _settle_snapshot(snapshot: Snapshot, **fields: Any) -> bool:
     """Write it into the row, if nobody has yet, and into the object what the row then says."""
     creating = Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.CREATING)
-    if not creating.update(**fields, ended_at=timezone.now()):
+    if not creating.update(**fields, ended_at=clock.now()):
         snapshot.refresh_from_db()
         return False
     for name, value in fields.items():

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
 from jobs.models import Job, Operation, Run
 from jobs.operations import back_off
@@ -12,6 +11,7 @@ from jobs.operations.record import alone, problem, update_job
 from jobs.operations.restore import where_to_go_on
 from jobs.operations.run import run
 from jobs.states import Action, Outcome, Step
+from workspaces import clock
 from workspaces.models import Visitor
 from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
@@ -34,7 +34,7 @@ def switch_recovery(user: Visitor, job: Job, on: bool) -> None:
 
 def due_recoveries() -> list[int]:
     """Claim the jobs whose time has come, so that of two ticks at once one takes each; return at most a hundred."""
-    now = timezone.now()
+    now = clock.now()
     return [pk for pk, at in DUE.rows(now=now) if _offer(pk, at, now)]
 
 
@@ -55,7 +55,7 @@ def _offer(job_id: int, at: datetime | None, now: datetime) -> bool:
 
 def recover(job_id: int) -> None:
     """Run the job again if it is still due, broken and idle. Anybody may call this at any time, any number of times."""
-    soon = timezone.now() + timedelta(seconds=REOFFER_SECONDS)
+    soon = clock.now() + timedelta(seconds=REOFFER_SECONDS)
     with alone(RECOVERY_LOCK, job_id) as mine:
         jobs = Job.objects.select_related("problem", "current_run__version", "current_run__job")
         job = jobs.filter(pk=job_id, recover_at__lte=soon, deleted_at=None).first()
@@ -86,7 +86,7 @@ def _put_off(job: Job, broken: Run, attempt: int, refusal: Refusal) -> None:
         action=Action.RUN,
         step=Step.DONE,
         outcome=Outcome.FAILED,
-        ended_at=timezone.now(),
+        ended_at=clock.now(),
         problem=problem("recovery-refused", refusal=reason),
         params={"version": broken.version.number, "automatic": True, "attempt": attempt},
     )

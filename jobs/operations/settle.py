@@ -6,8 +6,6 @@ What is returned ends together with others (ending.py); None means that the oper
 from dataclasses import replace
 from typing import Any
 
-from django.utils import timezone
-
 from clusters.engine import Engine, JobSight, JobState, NotFound, Refused
 from clusters.flink import plain_path
 from jobs.advice import recognize
@@ -17,6 +15,7 @@ from jobs.operations.ending import Ending, withdrawn
 from jobs.operations.record import Event, is_late, note, problem, update_job, waited_seconds
 from jobs.operations.steps import move
 from jobs.states import Action, Outcome, RunEnd, Step
+from workspaces import clock
 
 # A cancellation that was accepted is repeated when the job shows nothing of it for so long.
 ASK_AGAIN_SECONDS = 2.0
@@ -32,7 +31,7 @@ def settle_start(operation: Operation, engine: Engine, sight: JobSight, causes: 
         return Ending(operation, Outcome.FAILED, causes.of(run), RunEnd.FAILED)
     if _is_hopeless(operation, engine, run, sight):
         return None
-    started_at = sight.started_at or timezone.now()
+    started_at = sight.started_at or clock.now()
     if sight.state == JobState.FINISHED:
         return Ending(operation, Outcome.SUCCEEDED, run_end=RunEnd.FINISHED, started_at=started_at)
     if sight.state == JobState.CANCELED:

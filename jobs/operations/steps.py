@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from django.db import transaction
-from django.utils import timezone
 
 from jobs.models import Operation
 from jobs.operations.record import Event, deadline, follow_up, wake, without_secrets
 from jobs.states import WATCHED_STEPS, Step
+from workspaces import clock
 from workspaces.prepared import ask, columns
 
 LOCK = "SELECT id FROM jobs_job WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
@@ -52,7 +52,7 @@ def move_all(
     `known` writes down, at the same moment, what is known of all of them.
     """
     rows = [(one.pk, str(one.step), without_secrets(one, event, detail) if event else "") for one in operations]
-    now, events = timezone.now(), [str(event)] if event else []
+    now, events = clock.now(), [str(event)] if event else []
     with transaction.atomic():
         lock_jobs_of(operations)
         known()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from clusters.models import Cluster
@@ -22,6 +22,7 @@ from jobs.operations.restore import best, refuse_if_gone
 from jobs.operations.run import Start, open_runs
 from jobs.operations.stop import snapshot_many, stop_many
 from jobs.states import Action
+from workspaces import clock
 from workspaces.prepared import Prepared, among
 from workspaces.refusal import Refusal
 from workspaces.zones import time_in
@@ -200,7 +201,7 @@ def _settle(outcomes: Mapping[int, Outcome], refused: BatchItem.State = State.RE
     rows = [(pk, *_columns(outcome, refused)) for pk, outcome in outcomes.items()]
     if rows:
         with connection.cursor() as cursor:
-            cursor.execute(SETTLE, [timezone.now(), *map(list, zip(*rows, strict=True))])
+            cursor.execute(SETTLE, [clock.now(), *map(list, zip(*rows, strict=True))])
 
 
 def _columns(outcome: Outcome, refused: BatchItem.State) -> tuple[str, int | None, int | None, str, str]:

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound, Sights
 from clusters.models import FlinkEndpoint
@@ -19,6 +18,7 @@ from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
 from jobs.operations.record import note, problem, update_job, write_rows
 from jobs.states import Action, RunEnd, Status
+from workspaces import clock
 from workspaces.prepared import ask
 
 
@@ -31,7 +31,7 @@ def _patience_with(endpoint: FlinkEndpoint) -> timedelta:
 def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
     """Keep what Flink shows of these runs, where it is new."""
     news, restarted = [], []
-    now = timezone.now()
+    now = clock.now()
     for entry in book:
         sight = sights.get(entry.flink_job_id)
         seen = _as_seen(entry, sight, now)
@@ -100,7 +100,7 @@ def is_gone(run: Run, endpoint: FlinkEndpoint) -> bool:
     """Tell whether a run is missing for so long that it won't come back. While its endpoint is away, no time passes."""
     if run.missing_since is None or endpoint.answers_since is None:
         return False
-    return timezone.now() - max(run.missing_since, endpoint.answers_since) >= _patience_with(endpoint)
+    return clock.now() - max(run.missing_since, endpoint.answers_since) >= _patience_with(endpoint)
 
 
 def last_words(run: Run) -> JobSight | None:
@@ -199,7 +199,7 @@ def _adopt(run: Run, sight: JobSight) -> bool:
     job = Job.objects.select_for_update(no_key=True).get(pk=run.job_id)
     if job.is_busy or job.current_run_id != run.pk or job.deleted_at:
         return False
-    began = sight.started_at or timezone.now()
+    began = sight.started_at or clock.now()
     Run.objects.filter(pk=run.pk).update(
         ended_at=None,
         end="",

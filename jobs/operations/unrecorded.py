@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import DateTimeField, Func, Q
 from django.db.models.functions import Now
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from clusters.engine import Engine, EngineError, JobSight, Refused
@@ -27,6 +27,7 @@ from jobs.operations.opening import done, lock_jobs
 from jobs.operations.orphans import find_orphans
 from jobs.operations.record import update_job
 from jobs.states import Action, Status
+from workspaces import clock
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _lost_version(job: Job, origin: Origin, parallelism: int) -> Version:
 def _write(
     job: Job, version: Version, endpoint: FlinkEndpoint, sight: JobSight, restored_from: Snapshot | None
 ) -> None:
-    began = sight.started_at or timezone.now()
+    began = sight.started_at or clock.now()
     run = Run.objects.create(
         job=job,
         number=job.last_run_number + 1,

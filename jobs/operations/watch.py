@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 
-from django.utils import timezone
-
 from clusters import capacity
 from clusters.engine import Engine, EngineError, JobSight, JobState
 from clusters.models import FlinkEndpoint
@@ -24,6 +22,7 @@ from jobs.operations.record import ENDPOINT_LOCK, Event, alone, claim_follow_up,
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.operations.unrecorded import note_unrecorded, take_over
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
+from workspaces import clock
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ def watch(
             carry_on(batches_of(one.operation for one in look.endings))
         look.keep()
         at = look.follow_up_at
-    if mine and at is None and OVERDUE.rows(pk=endpoint_id, now=timezone.now()):
+    if mine and at is None and OVERDUE.rows(pk=endpoint_id, now=clock.now()):
         wake("jobs.watch", endpoint_id)  # who was to follow up came while we looked, and went away
     return at
 
@@ -283,7 +282,7 @@ class Look:
 
     def _next_look(self) -> datetime | None:
         """What was looked at a moment ago, because of an operation, needs no look by the tick."""
-        return next_look(timezone.now(), BUSY_SECONDS) if self.waiting else None
+        return next_look(clock.now(), BUSY_SECONDS) if self.waiting else None
 
     def _unreachable(self, reason: str) -> None:
         """Give up what waits there beyond its deadline; all else goes on when it answers again."""

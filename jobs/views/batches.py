@@ -12,7 +12,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -25,6 +24,7 @@ from jobs.views.one_moment import one_moment
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.progress import Progress, progress_of
 from jobs.views.visit import Request, workspace_of
+from workspaces import clock
 from workspaces.models import May
 
 State = BatchItem.State
@@ -62,7 +62,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
     found = _batch_of(request, serial)
     progress = progress_of(found)
     told = request.GET.get("seen", "")
-    is_settled = progress.newest is None or progress.newest < timezone.now() - COMMIT_LAG
+    is_settled = progress.newest is None or progress.newest < clock.now() - COMMIT_LAG
     if told == progress.seen and is_settled:
         return HttpResponse(status=204)
     rows = [int(row) for row in request.GET.get("rows", "").split(",") if row.isdecimal() and len(row) < 9][:PAGE_SIZE]

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +17,7 @@ from jobs.events import TROUBLE, Event, Kind, Place, Selection
 from jobs.models import Job
 from jobs.states import Action
 from jobs.views.visit import Request
+from workspaces import clock
 
 PAGE_SIZE = 30
 PROBLEMS = "problems"
@@ -81,7 +81,7 @@ class Wish:
 
     def selection(self, job: Job) -> Selection:
         span, _label = RANGES[self.range]
-        since = timezone.now() - span if span else None
+        since = clock.now() - span if span else None
         return Selection(job, runs=[] if self.run is None else [self.run], since=since)
 
     @property

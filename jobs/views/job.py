@@ -8,7 +8,6 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from jobs.advice import Explanation, explain
@@ -19,6 +18,7 @@ from jobs.tree import Branch, tree_of
 from jobs.views.events import events_body
 from jobs.views.thrown import exceptions_of
 from jobs.views.visit import Request, job_of
+from workspaces import clock
 from workspaces.models import May
 from workspaces.record_pages import key_in
 
@@ -61,7 +61,7 @@ def poll(request: Request, serial: str) -> HttpResponse:
     """Answer the head and the body of the open tab when something changed since the page was last told, or 204."""
     job = job_of(request, serial)
     told = request.GET.get("seen", "")
-    is_settled = told == seen_mark(job) and job.changed_at < timezone.now() - SETTLES_WITHIN
+    is_settled = told == seen_mark(job) and job.changed_at < clock.now() - SETTLES_WITHIN
     if is_settled and request.GET.get("pace") in (None, str(pace(job))):
         return HttpResponse(status=204)
     tab = request.GET.get("tab", "")
@@ -91,7 +91,7 @@ def pace(job: Job) -> int:
     """Return after how many milliseconds the page of this job asks for what is new."""
     if not job.is_busy:
         return NOW_AND_THEN_MS
-    return AT_ONCE_MS if timezone.now() - job.changed_at < AT_ONCE_FOR else SOON_MS
+    return AT_ONCE_MS if clock.now() - job.changed_at < AT_ONCE_FOR else SOON_MS
 
 
 def seen_mark(job: Job) -> str:

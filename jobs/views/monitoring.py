@@ -8,7 +8,6 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from jobs import operations
@@ -18,6 +17,7 @@ from jobs.operations.measure import FRESH, MEASURED_EVERY, NOW_AND_THEN_SECONDS,
 from jobs.templatetags.figures import milliseconds, rate
 from jobs.views.job import head_context
 from jobs.views.visit import Request, job_of
+from workspaces import clock
 
 # So many checkpoints stand in the table.
 CHECKPOINTS_SHOWN = 20
@@ -48,7 +48,7 @@ def _figures(request: Request, job: Job) -> dict[str, Any]:
     is_over = bool(run is None or run.ended_at)
     shown = (run and run.number, found and found.measured_at, is_over, job.endpoint.unreachable_since)
     mark = "-".join(f"{one.timestamp():.3f}" if isinstance(one, datetime) else str(one or 0) for one in shown)
-    is_old = found is None or not found.measured_at or timezone.now() - found.measured_at > FRESH
+    is_old = found is None or not found.measured_at or clock.now() - found.measured_at > FRESH
     waits = is_old and not is_over and not job.endpoint.unreachable_since
     context = {
         "run": run,

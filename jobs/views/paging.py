@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.paginator import EmptyPage, PageNotAnInteger, Paginator
-from django.utils import timezone
 
 from jobs.models import JobQuerySet
+from workspaces import clock
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def counted_once(newest: datetime, about: object, count: Callable[[], T]) -> T:
     key = hashlib.blake2b(repr((newest, about)).encode(), digest_size=20).hexdigest()
     found: T | None = _counts.get(key)
     if found is None:
-        is_settled = newest < timezone.now() - COMMIT_LAG
+        is_settled = newest < clock.now() - COMMIT_LAG
         found = count()
         _counts.set(key, found, KEPT_SECONDS if is_settled else KEPT_WHILE_CHANGING_SECONDS)
     return found

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Q
-from django.utils import timezone
 
 from jobs.models import Batch, BatchItem
 from jobs.models.batch import DONE, UNSUCCESSFUL
 from jobs.operations.batch import ON_FLINK
 from jobs.shown import ITEM_SHAPES
+from workspaces import clock
 
 State = BatchItem.State
 # After so long without an end, and three times as long as one has taken so far, its pace says nothing about the rest.
@@ -58,7 +58,7 @@ class Progress:
 
     @property
     def duration(self) -> timedelta:
-        return (self.batch.ended_at or timezone.now()) - self.batch.created_at
+        return (self.batch.ended_at or clock.now()) - self.batch.created_at
 
     @property
     def rate(self) -> str:
@@ -72,7 +72,7 @@ class Progress:
         if self.batch.ended_at or not self.done or self.held_up or not self.ended_last_at:
             return None
         each = (self.ended_last_at - self.batch.created_at) / self.done
-        if timezone.now() - self.ended_last_at > max(STANDS_STILL, each * 3):
+        if clock.now() - self.ended_last_at > max(STANDS_STILL, each * 3):
             return None
         return each * (self.batch.total - self.done)
 

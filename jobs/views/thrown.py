@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from jobs import operations
@@ -16,6 +15,7 @@ from jobs.known_errors import FALLBACK
 from jobs.models import Job, Measurement, Problem
 from jobs.operations.measure import FRESH, MEASURED_EVERY, NOW_AND_THEN_SECONDS, SOON_SECONDS, moment
 from jobs.views.visit import Request, job_of
+from workspaces import clock
 
 
 @require_GET
@@ -36,7 +36,7 @@ def exceptions_of(job: Job) -> dict[str, Any]:
     is_live = bool(run and run.submitted_at and not run.ended_at)
     is_away = is_live and job.endpoint.unreachable_since is not None
     seen_at = found.exceptions_seen_at if found else None
-    is_old = seen_at is None or timezone.now() - seen_at > FRESH
+    is_old = seen_at is None or clock.now() - seen_at > FRESH
     is_asked = is_live and is_old and not is_away
     told = found.exceptions or [] if found else []
     shown = (run and run.number, seen_at is None, told, is_live, is_away, is_asked)

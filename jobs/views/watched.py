@@ -15,12 +15,12 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, JSONObject
 from django.http import Http404, HttpRequest
-from django.utils import timezone
 
 from clusters.models import Cluster, FlinkEndpoint
 from jobs.models import Folder, Job
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.visit import Request
+from workspaces import clock
 from workspaces.models import ROLE_MAY, May, Member, Role, Workspace, is_super_admin
 from workspaces.prepared import Prepared
 
@@ -76,7 +76,7 @@ def mark(newest: datetime, outages: int) -> str:
 
 
 def is_settled(newest: datetime) -> bool:
-    return newest < timezone.now() - COMMIT_LAG
+    return newest < clock.now() - COMMIT_LAG
 
 
 def watched(request: Request, serial: str) -> Watched:

@@ -8,7 +8,6 @@ from itertools import accumulate
 
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, Min
-from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -17,6 +16,7 @@ from jobs.models import Job, Operation
 from jobs.states import Action, Outcome, Status, Step
 from oceanus_console import ended
 from oceanus_console.models import Heartbeat, Seal, Unsealed
+from workspaces import clock
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class EndedOperations:
         return told
 
     def _settle(self) -> None:
-        before = timezone.now() - SETTLES_AFTER
+        before = clock.now() - SETTLES_AFTER
         old = Operation.objects.filter(pk__gt=self.settled_until, created_at__lt=before)
         newest = old.order_by("-pk").values_list("pk", flat=True).first()
         if newest is None:
@@ -143,4 +143,4 @@ def seals() -> list[Metric]:
 
 def age(since: datetime | None) -> float:
     """Return the seconds since then; 0 when there is none, and for a clock that is a bit ahead of ours."""
-    return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
+    return max(0.0, (clock.now() - since).total_seconds()) if since else 0.0
