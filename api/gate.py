@@ -29,7 +29,7 @@ from api.models import AccessKey, CallCount, UsedSignature
 from api.signing import Authorization, Malformed, Sent
 from api.table import ACTIONS, VERSION, Call
 from workspaces.away import is_away
-from workspaces.refusal import Refusal
+from workspaces.refusal import NameTaken, Refusal
 from workspaces.sealed import Unreadable, unseal
 
 log = logging.getLogger(__name__)
@@ -230,6 +230,8 @@ def _done(action: Call, caller: Caller, asked: dict[str, Any]) -> dict[str, Any]
     """Let the action do it; how acts say no becomes an official code here."""
     try:
         return action.act(caller, asked)
+    except NameTaken as no:
+        raise ApiError(action.taken, no.message) from no
     except Refusal as no:
         raise ApiError(action.refused, no.message) from no
     except PermissionDenied:

@@ -27,8 +27,9 @@ class Call:
     changes: bool
     # The official limit of requests per second and user where it isn't that of all (OCEANUS_API_REQUESTS_PER_SECOND).
     per_second: int | None = None
-    # The code for a Refusal of the act.
+    # The code for a Refusal of the act, and for one because a name was taken while the request was looked at.
     refused: Code = Code.FAILED_OPERATION
+    taken: Code = Code.FAILED_OPERATION
 
 
 # An official action that this console does not have.
@@ -40,8 +41,8 @@ ACTIONS: dict[str, Call | None] = {
     "CheckSavepoint": Call(snapshots.CHECK, snapshots.check_savepoint, changes=False),
     "CopyJobs": Call(copies.COPY_JOBS, copies.copy_jobs, changes=True),
     "CreateConnector": NOT_HERE,
-    "CreateFolder": Call(folders.CREATE_FOLDER, folders.create_folder, changes=True),
-    "CreateJob": Call(jobs.CREATE_JOB, jobs.create_job, changes=True),
+    "CreateFolder": Call(folders.CREATE_FOLDER, folders.create_folder, changes=True, taken=Code.TAKEN_FOLDER_NAME),
+    "CreateJob": Call(jobs.CREATE_JOB, jobs.create_job, changes=True, taken=Code.TAKEN_JOB_NAME),
     "CreateJobConfig": Call(
         configs.CREATE_JOB_CONFIG, configs.create_job_config, changes=True, refused=Code.BAD_SCRIPT
     ),
@@ -50,8 +51,12 @@ ACTIONS: dict[str, Call | None] = {
     "CreateOceanusCluster": NOT_HERE,
     "CreateResource": NOT_HERE,
     "CreateResourceConfig": NOT_HERE,
-    "CreateVariable": Call(variables.CREATE_VARIABLE, variables.create_variable, changes=True),
-    "CreateWorkSpace": Call(workspaces.CREATE_WORKSPACE, workspaces.create_workspace, changes=True),
+    "CreateVariable": Call(
+        variables.CREATE_VARIABLE, variables.create_variable, changes=True, taken=Code.TAKEN_VARIABLE_NAME
+    ),
+    "CreateWorkSpace": Call(
+        workspaces.CREATE_WORKSPACE, workspaces.create_workspace, changes=True, taken=Code.TAKEN_WORKSPACE_NAME
+    ),
     "DeleteFolders": Call(folders.DELETE_FOLDERS, folders.delete_folders, changes=True),
     "DeleteJobConfigs": Call(
         configs.DELETE_JOB_CONFIGS, configs.delete_job_configs, changes=True, refused=Code.VERSION_IN_USE
@@ -87,10 +92,12 @@ ACTIONS: dict[str, Call | None] = {
     "FetchSqlGatewayStatementResult": NOT_HERE,
     "GetMetaTable": NOT_HERE,
     "ModifyConnector": NOT_HERE,
-    "ModifyFolder": Call(folders.MODIFY_FOLDER, folders.modify_folder, changes=True),
-    "ModifyJob": Call(jobs.MODIFY_JOB, jobs.modify_job, changes=True),
+    "ModifyFolder": Call(folders.MODIFY_FOLDER, folders.modify_folder, changes=True, taken=Code.TAKEN_FOLDER_NAME),
+    "ModifyJob": Call(jobs.MODIFY_JOB, jobs.modify_job, changes=True, taken=Code.TAKEN_JOB_NAME),
     "ModifyMetaTable": NOT_HERE,
-    "ModifyWorkSpace": Call(workspaces.MODIFY_WORKSPACE, workspaces.modify_workspace, changes=True),
+    "ModifyWorkSpace": Call(
+        workspaces.MODIFY_WORKSPACE, workspaces.modify_workspace, changes=True, taken=Code.TAKEN_WORKSPACE_NAME
+    ),
     "ParseConnector": NOT_HERE,
     "RenewOceanusCluster": NOT_HERE,
     "RunJobs": Call(operate.RUN_JOBS, operate.run_jobs, changes=True),

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from workspaces.models import Event, Member, Role, Workspace
 from workspaces.prepared import ask
-from workspaces.refusal import Refusal
+from workspaces.refusal import NameTaken, Refusal
 
 
 def record(user: User, about: str, code: Event.Code, /, **params: str) -> None:
@@ -161,5 +161,5 @@ def _saved(workspace: Workspace) -> Workspace:
             else:
                 workspace.save()
     except IntegrityError as error:
-        raise Refusal(_("There is already a workspace with this name.")) from error
+        raise NameTaken(_("There is already a workspace with this name.")) from error
     return workspace

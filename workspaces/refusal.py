@@ -25,3 +25,7 @@ class Refusal(Exception):
             with translation.override(language):
                 messages[language] = self.message
         return messages
+
+
+class NameTaken(Refusal):
+    """Say that something else has this name, maybe since a moment ago."""

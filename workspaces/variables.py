@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from workspaces.acts import hold, record
 from workspaces.models import Event, RetiredValue, Variable, Workspace
-from workspaces.refusal import Refusal
+from workspaces.refusal import NameTaken, Refusal
 from workspaces.sealed import Unreadable, seal, unseal
 
 # How a text names a variable: ${name}. With one more dollar sign before it, it stands for itself.
@@ -42,7 +42,7 @@ def create(
                 changed_by=user,
             )
     except IntegrityError as error:
-        raise Refusal(_("There is already a variable with this name in the workspace.")) from error
+        raise NameTaken(_("There is already a variable with this name in the workspace.")) from error
     record(user, workspace.serial, Event.Code.VARIABLE_CREATED, name=name)
     return made
 

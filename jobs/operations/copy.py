@@ -16,7 +16,7 @@ from jobs.operations.folders import hold_folder
 from jobs.operations.opening import allowed, done, lock_job, lock_jobs
 from jobs.states import Action, Status
 from workspaces.models import Visitor, Workspace
-from workspaces.refusal import Refusal
+from workspaces.refusal import NameTaken, Refusal
 
 LONGEST_NAME = 49
 WHOLE_CU = Decimal(1)
@@ -131,7 +131,7 @@ def copy(user: Visitor, job: Job, cluster: Cluster, name: str, folder: Folder | 
     try:
         _insert(user, [made])
     except IntegrityError as error:
-        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+        raise NameTaken(_("There is already a job with this name in the workspace.")) from error
     return made.new, made.changes
 
 

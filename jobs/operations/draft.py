@@ -27,7 +27,7 @@ from jobs.variables import Values, names_of, options_of, refuse_unknown, stateme
 from workspaces import clock
 from workspaces.acts import hold
 from workspaces.models import Visitor, Workspace
-from workspaces.refusal import Refusal
+from workspaces.refusal import NameTaken, Refusal
 from workspaces.variables import hidden_values
 
 
@@ -74,7 +74,7 @@ def create_job(
             )
             record_done(job, Action.CREATE, user, name=name, cluster=cluster.name, flink_version=endpoint.flink_version)
     except IntegrityError as error:
-        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+        raise NameTaken(_("There is already a job with this name in the workspace.")) from error
     return job
 
 

@@ -16,7 +16,7 @@ from workspaces import clock
 from workspaces.acts import locked, record
 from workspaces.models import Event, Visitor, Workspace
 from workspaces.prepared import ask
-from workspaces.refusal import Refusal
+from workspaces.refusal import NameTaken, Refusal
 
 
 @transaction.atomic
@@ -141,7 +141,7 @@ def rename_job(user: Visitor, job: Job, name: str) -> Job:
         with transaction.atomic():
             update_job(job.pk, name=name, updated_at=clock.now())
     except IntegrityError as error:
-        raise Refusal(_("There is already a job with this name in the workspace.")) from error
+        raise NameTaken(_("There is already a job with this name in the workspace.")) from error
     record_done(job, Action.RENAME, user, before=job.name, after=name)
     job.name = name
     return job
@@ -197,7 +197,7 @@ def _unless_taken() -> Iterator[None]:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        raise Refusal(_("There is already a folder with this name here.")) from error
+        raise NameTaken(_("There is already a folder with this name here.")) from error
 
 
 def _place(above: Branch | None, name: str) -> str:
