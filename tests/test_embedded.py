@@ -2,7 +2,9 @@
 
 import io
 import os
+import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +82,33 @@ def test_data_outlive_a_restart_and_a_kill(base: Path) -> None:
         assert query(postgres, "SELECT answer FROM kept") == (42,)
         with redis.Redis(unix_socket_path=str(valkey.socket)) as client:
             assert client.get("kept") == b"42"
+
+
+def test_a_copy_of_a_home_can_be_put_back(base: Path) -> None:
+    """A copy belongs to whoever has copied, and may be open to others, which PostgreSQL takes for a reason not to start."""
+    home = Home(a_home(base / "home"))
+    key, postgres = home.secret_key(), Postgres(home.path)
+    with run(postgres.child()):
+        query(postgres, "CREATE TABLE kept AS SELECT 42 AS answer")
+    subprocess.run(["cp", "-r", home.path, base / "copy"], check=True)
+    subprocess.run(["chmod", "-R", "go+rX", base / "copy"], check=True)
+    shutil.rmtree(home.path)
+    (base / "copy").rename(home.path)
+    for _again in range(2):
+        postgres = Postgres(home.path)
+        with run(postgres.child()):
+            assert query(postgres, "SELECT answer FROM kept") == (42,)
+    assert home.secret_key() == key
+    assert (home.path / "secret_key").stat().st_mode & 0o077 == 0
+
+
+@as_root
+def test_what_a_link_leads_to_is_not_given_away(base: Path) -> None:
+    (base / "elsewhere").mkdir(mode=0o755)
+    (base / "elsewhere" / "file").touch()
+    (base / "postgres").symlink_to(base / "elsewhere")
+    embedded.give_back(base / "postgres", "nobody")
+    assert {one.owner() for one in (base / "elsewhere", base / "elsewhere" / "file")} == {"root"}
 
 
 def test_a_path_too_long_for_a_socket_is_got_round(base: Path) -> None:
