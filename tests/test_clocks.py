@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
 from django.test import Client
 from django.utils import timezone
 
 from jobs import operations
-from jobs.models import Batch, Job
+from jobs.models import Batch, Job, Run
 from jobs.states import Action
 from oceanus_console import checks, health
 from oceanus_console.heartbeat import record_heartbeat
@@ -153,3 +155,11 @@ def test_whoever_starts_a_process_on_such_a_machine_is_told(off: Off, caplog: py
         ]
     with off(TEN_MINUTES):
         assert "600 s ahead of" in checks.database()[0].msg
+
+
+def test_times_of_both_kinds_stand_in_one_expression(console: Console) -> None:
+    run = console.start()
+    for first, second in [("created_at", "started_at"), ("started_at", "created_at"), (Now(), "created_at")]:
+        found = Run.objects.annotate(at=Coalesce(first, second), lasted=Now() - F("created_at")).get(pk=run.pk)
+        assert is_now(found.at)
+        assert found.lasted >= timedelta(0)
