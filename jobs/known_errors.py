@@ -71,6 +71,24 @@ OWN = {
         N_("Put the variable into single quotes, or give it another value."),
         acts=("edit",),
     ),
+    "masked": Advice(
+        N_("The stars are not the secret"),
+        N_("Line %(line)s: ****** stands at %(name)s. That is how the console shows a secret, not the secret itself."),
+        N_(
+            'Write the secret there or, better, name a hidden variable: ${...}. Texts from the page of a version or from the API have their secrets masked; "Restore to the draft" takes a version over as it is.'
+        ),
+        acts=("edit",),
+    ),
+    "masked-in-property": Advice(
+        N_("The stars are not the secret"),
+        N_(
+            "The advanced property %(name)s has the value ******. That is how the console shows a secret, not the secret itself."
+        ),
+        N_(
+            'Write the secret there or, better, name a hidden variable: ${...}. Texts from the page of a version or from the API have their secrets masked; "Restore to the draft" takes a version over as it is.'
+        ),
+        acts=("set-properties",),
+    ),
     "variable-unreadable": Advice(
         N_("A hidden variable can't be decrypted"),
         N_("The value of %(name)s was sealed under a secret key that the console does not have any more."),

@@ -84,6 +84,26 @@ def secrets_in(script: str, properties: Mapping[str, str]) -> set[str]:
     return found
 
 
+def first_masked(script: str, properties: Mapping[str, str]) -> tuple[str, int] | None:
+    """Return under which name, and in which line (0: among the properties), a value stands that is the mask of a secret.
+
+    Who takes over what he was shown, from a version's page or from the API, takes the masks along.
+    """
+    line = 1
+    for kind, text, key in _keyed(script):
+        if kind == "string" and (name := _name_of_masked(key, _content(text))):
+            return name, line
+        line += text.count("\n")
+    return next(((name, 0) for key, value in properties.items() if (name := _name_of_masked(key, value))), None)
+
+
+def _name_of_masked(key: str, value: str) -> str:
+    if key and value == MASK:
+        return key
+    found = (one for pattern in (ASSIGNED, ADDRESS) for one in pattern.finditer(value))
+    return next((one["head"].rstrip("\\\"':= ") for one in found if one["value"].strip("\\\"'") == MASK), "")
+
+
 def _keyed(script: str) -> Iterator[tuple[str, str, str]]:
     """Yield the pieces of a script; a string that is the value of an option comes with its key, all else with ""."""
     key = between = ""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from clusters.engine import Statement
+from jobs.masking import MASK, first_masked
 from jobs.pieces import pieces
 from jobs.sql import ScriptError, split
 from workspaces.models import Variable
@@ -66,9 +67,18 @@ def names_of(workspace_id: int) -> Values:
 
 
 def refuse_unknown(script: str, properties: Mapping[str, str], names: Values) -> None:
-    """Raise ScriptError for a text that can't be taken apart or names what the workspace does not have."""
+    """Raise ScriptError for a text that can't be taken apart, names what the workspace does not have, or has masks for secrets."""
     statements_of(script, names)
     options_of(properties, names)
+    refuse_masked(script, properties)
+
+
+def refuse_masked(script: str, properties: Mapping[str, str]) -> None:
+    """Raise VariableError for a text in which a secret is masked: with it, the secret itself would be lost."""
+    if MASK in script or any(MASK in value for value in properties.values()):
+        name, line = first_masked(script, properties) or ("", 0)
+        if name:
+            raise VariableError("masked" if line else "masked-in-property", line, name)
 
 
 def _filled(statement: Statement, values: Values) -> Statement:

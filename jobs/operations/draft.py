@@ -23,7 +23,7 @@ from jobs.operations.record import update_job, update_jobs
 from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.states import Action, Status
-from jobs.variables import Values, names_of, options_of, refuse_unknown, statements_of
+from jobs.variables import Values, names_of, options_of, refuse_masked, refuse_unknown, statements_of
 from workspaces import clock
 from workspaces.acts import hold
 from workspaces.models import Visitor, Workspace
@@ -241,6 +241,7 @@ def check(job: Job, values: dict[str, Any]) -> Problem | None:
     try:
         statements = statements_of(draft.sql, variables)
         options = options_of(flink_options(draft, restart_by_default=False), variables)
+        refuse_masked(draft.sql, draft.properties)
     except ScriptError as error:
         return problem_in_script(error)
     submission = Submission(

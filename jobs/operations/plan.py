@@ -18,7 +18,7 @@ from jobs.operations.draft import problem_in_script
 from jobs.operations.restore import ALL_GONE, RestorePoint, best_of
 from jobs.sql import ScriptError, is_plain
 from jobs.states import Action
-from jobs.variables import Values, names_of, options_of, refuse_unknown
+from jobs.variables import Values, names_of, options_of, refuse_masked, refuse_unknown
 from workspaces import clock
 from workspaces.models import Workspace
 from workspaces.prepared import among
@@ -214,6 +214,7 @@ def _refuse_draft(draft: Draft, names: Values) -> None:
         refuse_unknown(draft.sql, draft.properties, names)
     else:
         options_of(draft.properties, names)
+        refuse_masked(draft.sql, draft.properties)
 
 
 def _plan_runs(made: Plan, workspace: Workspace, start: str) -> None:
