@@ -123,7 +123,9 @@ def _answered(request: HttpRequest, request_id: str, language: str) -> dict[str,
         raise ApiError(Code.UNSUPPORTED_OPERATION, _("This console does not support %(action)s."), action=name)
     asked = asked_by(request, sent.body, action.takes)
     if action.changes and not UsedSignature.is_new(signature, expires_at):
-        raise ApiError(Code.SIGNATURE_FAILURE, _("This request was sent before. Sign it anew to have it done again."))
+        # Signed twice within a second, a request is the same one.
+        sentence = _("This request was sent before. To have it done again, sign it anew with a later X-TC-Timestamp.")
+        raise ApiError(Code.SIGNATURE_FAILURE, sentence)
     return _done(action, Caller(key.user, language, request.headers.get("X-TC-Region", ""), request_id), asked)
 
 

@@ -320,6 +320,14 @@ def test_a_recorded_request_changes_nothing_a_second_time(alice: User, done: lis
     assert len(done) == 1
 
 
+def test_whoever_sends_the_same_within_a_second_is_told_what_to_do(alice: User, done: list[Any]) -> None:
+    program = Program(alice)
+    request = program.signed(CHANGE, {"Text": "x"})
+    program.send(request)
+    told = response_of(program.send(request))["Error"]
+    assert told["Message"].endswith("sign it anew with a later X-TC-Timestamp.")
+
+
 def test_looking_twice_is_no_offence(alice: User, done: list[Any]) -> None:
     program = Program(alice)
     request = program.signed(READ)
