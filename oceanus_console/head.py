@@ -13,7 +13,7 @@ def without_body(application: Application) -> Application:
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = application(environ, start_response)
-        if environ["REQUEST_METHOD"] != "HEAD":
+        if environ.get("REQUEST_METHOD") != "HEAD":
             return body
         if close := getattr(body, "close", None):
             close()  # by which Django learns that the request is over
