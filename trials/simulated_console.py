@@ -226,6 +226,7 @@ def in_place_of_the_real_one(console: SimulatedConsole) -> Iterator[None]:
 
     with (
         patch("django.utils.timezone.now", console.clock.now),
+        patch("workspaces.clock.now", console.clock.now),
         patch.object(record, "current_app", console),
         # A look a second does: it is looks that a simulated trial takes its time for.
         patch.object(record, "FOLLOW_UP_SECONDS", 1.0),
