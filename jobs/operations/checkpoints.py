@@ -23,7 +23,7 @@ from jobs.models import Run, Snapshot
 from jobs.models.run import LONGEST_PATH
 from jobs.operations.at_once import while_answered
 from jobs.operations.disk import Found, is_open, newest_checkpoint, size_on_disk
-from jobs.operations.record import update_jobs, write_rows
+from jobs.operations.record import touch, write_rows
 from jobs.states import RunEnd
 from workspaces.prepared import Prepared, among
 
@@ -97,7 +97,11 @@ def _write_down(asked: Sequence[Run], found: Mapping[int, Checkpoint | None]) ->
 
 
 # What was kept of a run at its end is the last: an answer that comes later was given before.
-ASKED = "UPDATE jobs_run SET checkpoints_seen_at = statement_timestamp() WHERE id = ANY(%s) AND ended_at IS NULL RETURNING id"
+ASKED = """
+    WITH theirs AS (SELECT id FROM jobs_run WHERE id = ANY(%s) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE)
+    UPDATE jobs_run SET checkpoints_seen_at = statement_timestamp() FROM theirs WHERE jobs_run.id = theirs.id
+    RETURNING jobs_run.id
+"""
 # Run id -> where its newest checkpoint lies, as far as it is there.
 KNOWN = Prepared(
     lambda runs: (
@@ -136,7 +140,7 @@ def record(found: Mapping[Run, Checkpoint]) -> None:
     if not found:
         return
     with transaction.atomic():
-        update_jobs([run.job_id for run in found])
+        touch(run.job_id for run in found)
         rows = _locked_rows(found)
         if missing := [run for run in found if run.pk not in rows]:
             # Somebody else may be faster; then his row is the one.

@@ -4,7 +4,7 @@ Whoever holds several rows locks them in this order: workspace, folder, job, clu
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ from jobs.secrets import secret_values
 from jobs.states import Step
 from workspaces import clock
 from workspaces.pooler import TOLD, doubt
-from workspaces.prepared import Prepared, columns
+from workspaces.prepared import Prepared, ask, columns
 
 log = logging.getLogger(__name__)
 Event = OperationStep.Event
@@ -175,7 +175,20 @@ def update_job(job_id: int, **fields: Any) -> None:
 
 
 def update_jobs(ids: Collection[int], **fields: Any) -> None:
+    """Change jobs that the caller has locked."""
     Job.objects.filter(pk__in=ids).update(**fields, changed_at=Now())
+
+
+# By itself an UPDATE locks rows as they lie in the table. Who locks them in their order may then wait for it, and it for him.
+TOUCH = """
+    WITH theirs AS (SELECT id FROM jobs_job WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE)
+    UPDATE jobs_job SET changed_at = statement_timestamp() FROM theirs WHERE jobs_job.id = theirs.id RETURNING jobs_job.id
+"""
+
+
+def touch(ids: Iterable[int]) -> None:
+    """Let pages show these jobs anew."""
+    ask(TOUCH, [list(ids)])
 
 
 def problem_of(error: EngineError, run: Run, statements: Sequence[Statement] = ()) -> Problem:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from clusters.engine import Engine, EngineError, JobSight, JobState, NotFound, Sights
 from clusters.models import FlinkEndpoint
@@ -16,7 +15,7 @@ from jobs.operations.book import Entry
 from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
-from jobs.operations.record import note, problem, update_job, write_rows
+from jobs.operations.record import note, problem, touch, update_job, write_rows
 from jobs.states import Action, RunEnd, Status
 from workspaces import clock
 from workspaces.prepared import ask
@@ -48,13 +47,18 @@ def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
         ask(TOUCHED, [[pk for pk, *_seen in news]])
 
 
+# Locked in their order: whoever keeps checkpoints meanwhile does the same.
 SEEN = """
+    WITH told AS (
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::timestamptz[])
+            AS told (id, state, up, total, missing_since)
+    ), theirs AS (
+        SELECT id FROM jobs_run WHERE id IN (SELECT id FROM told) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE
+    )
     UPDATE jobs_run
     SET flink_state = told.state, tasks_up = told.up, tasks_total = told.total, missing_since = told.missing_since,
         is_unseen_here = is_unseen_here AND told.missing_since IS NOT NULL
-    FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::timestamptz[])
-        AS told (id, state, up, total, missing_since)
-    WHERE jobs_run.id = told.id AND ended_at IS NULL
+    FROM told JOIN theirs USING (id) WHERE jobs_run.id = told.id
 """
 # The jobs of these runs, locked in the order in which all lock them.
 TOUCHED = """
@@ -216,4 +220,4 @@ def _adopt(run: Run, sight: JobSight) -> bool:
 
 def touch_jobs(endpoint: FlinkEndpoint) -> None:
     """Let pages show anew all live jobs of an endpoint that has just gone or come back."""
-    Job.objects.filter(endpoint=endpoint, current_run__ended_at=None).update(changed_at=Now())
+    touch(Job.objects.filter(endpoint=endpoint, current_run__ended_at=None).order_by().values_list("pk", flat=True))

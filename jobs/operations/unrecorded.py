@@ -25,7 +25,7 @@ from jobs.models import Job, Run, Snapshot, Version
 from jobs.models.definition import script_of_lost
 from jobs.operations.opening import done, lock_jobs
 from jobs.operations.orphans import find_orphans
-from jobs.operations.record import update_job
+from jobs.operations.record import touch, update_job
 from jobs.states import Action, Status
 from workspaces import clock
 
@@ -69,7 +69,7 @@ def note_unrecorded(endpoint: FlinkEndpoint, alive: Collection[str]) -> None:
         gone_or_new = _serials({*found} ^ {*endpoint.unrecorded_jobs})
         endpoint.unrecorded_jobs = found
         FlinkEndpoint.objects.filter(pk=endpoint.pk).update(unrecorded_jobs=found)
-        Job.objects.filter(serial__in=gone_or_new).update(changed_at=Now())  # their pages tell
+        touch(Job.objects.filter(serial__in=gone_or_new).order_by().values_list("pk", flat=True))  # their pages tell
 
 
 def _serials(ids: Collection[str]) -> set[str]:
