@@ -6,14 +6,18 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_init
 from django.db import connection
 
 from jobs import operations
 from jobs.operations.opening import ASKED_TOGETHER, in_sets
+from jobs.operations.reach import next_look
 from jobs.operations.record import wake, wake_for
-from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS, next_look
+from jobs.operations.silence import Threads
+from jobs.operations.watch import BUSY_SECONDS, QUIET_SECONDS
 from jobs.states import ASKING_STEPS
 from oceanus_console.heartbeat import record_heartbeat
 from workspaces import clock
@@ -32,6 +36,11 @@ ADVANCE_AGAIN_SECONDS = 0.1
 LOOKS_ON_SECONDS, LONGEST_PAUSE_SECONDS = 5, 0.5
 # So many at a time in a process: the threads of a worker are for what is asked for, however many Flinks are busy.
 LOOKING_ON = BoundedSemaphore(4)
+
+
+@worker_init.connect
+def share_threads(sender: Any, **_told: Any) -> None:
+    Threads.share(sender.concurrency)
 
 
 @shared_task(name="jobs.tick")

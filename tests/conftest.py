@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.signals import before_task_publish
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
@@ -102,6 +103,19 @@ def make_user(name: str, workspace: Workspace, role: Role) -> User:
 def fake() -> Iterator[FakeFlink]:
     with FakeFlink() as flink:
         yield flink
+
+
+@pytest.fixture
+def sent() -> Iterator[list[tuple[Any, ...]]]:
+    """The messages that are sent: task and arguments."""
+    told: list[tuple[Any, ...]] = []
+
+    def note(sender: str, body: Any, **_more: object) -> None:
+        told.append((sender, *body[0]))
+
+    before_task_publish.connect(note)
+    yield told
+    before_task_publish.disconnect(note)
 
 
 @pytest.fixture

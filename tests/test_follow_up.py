@@ -1,12 +1,10 @@
 """What comes after an operation was asked for, or has ended: a look in a moment, and the next step of its batch."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery.signals import before_task_publish
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
@@ -22,19 +20,6 @@ from tests.threads import in_thread
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OVERVIEW = ("GET", "/jobs/overview")
-
-
-@pytest.fixture
-def sent() -> Iterator[list[tuple[Any, ...]]]:
-    """The messages that are sent: task and arguments."""
-    told: list[tuple[Any, ...]] = []
-
-    def note(sender: str, body: Any, **_more: object) -> None:
-        told.append((sender, *body[0]))
-
-    before_task_publish.connect(note)
-    yield told
-    before_task_publish.disconnect(note)
 
 
 def looks(fake: FakeFlink) -> int:

@@ -12,7 +12,7 @@ from clusters.engine import Engine, EngineError, Figures, PastException
 from jobs.advice import known_of
 from jobs.masking import mask
 from jobs.models import Measurement, Run
-from jobs.operations.record import alone, wake
+from jobs.operations.record import MEASURE_LOCK, alone, wake
 from jobs.secrets import secret_values
 from workspaces import clock
 
@@ -26,7 +26,6 @@ THROUGHPUT_KEPT = timedelta(hours=1)
 CHECKPOINTS_KEPT = 60
 # Of each exception, and of those beside it, this many characters; its cause stands at the end of a trace.
 TRACE_KEPT, TRACE_BESIDE_KEPT, WORDS_KEPT, BESIDE_KEPT = 8_000, 3_000, 1_000, 5
-MEASURE_LOCK = 4  # namespace of the advisory lock
 
 
 def want_figures(run: Run, known: Measurement | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -108,7 +109,11 @@ def open_operations(
     together = (
         QUICK_TOGETHER if action == Action.STOP and not any(one.snapshot_id for one in opened) else ASKED_TOGETHER
     )
-    for some in in_sets([one.pk for one in opened], together):
+    # Each set is of one endpoint: who waits for an answer there holds up nobody elsewhere.
+    there: dict[int | None, list[int]] = {}
+    for one in opened:
+        there.setdefault(one.run.endpoint_id if one.run else None, []).append(one.pk)
+    for some in chain.from_iterable(in_sets(pks, together) for pks in there.values()):
         transaction.on_commit(partial(wake, "jobs.perform", *some))
     return {one.job_id: one for one in opened}
 

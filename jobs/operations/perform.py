@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from itertools import chain
 
 from clusters.engine import Engine, EngineError, Unreachable
+from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
 from jobs.operations.at_once import in_waves
 from jobs.operations.ending import batches_of
-from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again, without_secrets
+from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again, wake, without_secrets
+from jobs.operations.silence import engine_of, may_ask
 from jobs.operations.steps import hand_over_all
 from jobs.operations.submit import Room, accept, submit
 from jobs.states import ASKING_STEPS, Step
@@ -21,6 +23,8 @@ from workspaces.prepared import Prepared, among, columns
 from workspaces.prepared import ask as ask_database
 
 log = logging.getLogger(__name__)
+
+SEND_EVERY_SECONDS = 0.5
 
 
 TO_ASK = Prepared(
@@ -62,7 +66,38 @@ def perform(*operation_ids: int) -> set[int]:
 def _perform(operations: Sequence[Operation]) -> None:
     assert operations[0].run is not None
     endpoint = operations[0].run.endpoint
-    engine = endpoint.engine()
+    known = {one.pk: one.look_at for one in operations}
+    with may_ask(endpoint) as is_to_be_asked:
+        if is_to_be_asked:
+            _ask_for(operations, endpoint, engine_of(endpoint))
+        else:
+            _put_off(operations, endpoint)
+    if is_to_be_asked:
+        _come_back([one for one in operations if one.look_at != known[one.pk]])
+
+
+def _put_off(operations: Sequence[Operation], endpoint: FlinkEndpoint) -> None:
+    """Let operations wait until a silent Flink answers, as far as they need it; the tick offers them again."""
+    silence = Unreachable(endpoint.unreachable_reason)
+    engine = engine_of(endpoint, silence)
+    room = Room(endpoint, engine)
+    for operation in operations:
+        with _taken_care_of(operation):
+            if _prepare(operation, engine, room):
+                raise silence
+
+
+def _come_back(operations: Collection[Operation]) -> None:
+    """Send for what is to be looked at again, in sets: each alone would take a thread of its own, at a Flink that hangs."""
+    now, due = clock.now(), defaultdict(list)
+    for one in operations:
+        if one.look_at:
+            due[round((one.look_at - now).total_seconds() / SEND_EVERY_SECONDS)].append(one.pk)
+    for pause, pks in due.items():
+        wake("jobs.perform", *pks, countdown=max(0.0, pause * SEND_EVERY_SECONDS))
+
+
+def _ask_for(operations: Sequence[Operation], endpoint: FlinkEndpoint, engine: Engine) -> None:
     room = Room(endpoint, engine)
     asks = []
     for operation in operations:

@@ -12,11 +12,14 @@ from clusters import capacity
 from clusters.engine import Engine, EngineError
 from clusters.models import FlinkEndpoint, Outage
 from jobs.operations import truth
+from jobs.states import ASKING_STEPS
 from workspaces import clock
 
 log = logging.getLogger(__name__)
 
 BACK_OFF_LIMIT_SECONDS = 10
+# The next tick comes a hair early as often as late.
+SLACK = timedelta(seconds=0.25)
 # What is silent again so soon has one outage, not many.
 SAME_OUTAGE = timedelta(minutes=10)
 # Who has not looked for so long does not know whether it answered. By the clock of the database: those of workers may differ.
@@ -35,6 +38,11 @@ REACHED = """
 """
 
 
+def next_look(now: datetime, seconds: float) -> datetime:
+    """Return when a look is due that is to come `seconds` after the one of now."""
+    return now + timedelta(seconds=seconds) - SLACK
+
+
 def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | None) -> None:
     """Write down that it has just answered; no tick needs to look before `next_look`."""
     if endpoint.keeps_jobs is None or endpoint.unreachable_since:
@@ -48,6 +56,24 @@ def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | N
             endpoint.end_outage()
     if endpoint.unreachable_since:
         truth.touch_jobs(endpoint)
+        _offer_what_waits(endpoint)
+
+
+# What somebody has locked is being carried on.
+OFFERED = """
+    UPDATE jobs_operation SET look_at = statement_timestamp() WHERE id IN (
+        SELECT operation.id FROM jobs_operation AS operation JOIN jobs_run AS run ON run.id = operation.run_id
+        WHERE run.endpoint_id = %s AND operation.step = ANY(%s)
+            AND operation.ended_at IS NULL AND operation.look_at > statement_timestamp()
+        ORDER BY operation.id FOR NO KEY UPDATE OF operation SKIP LOCKED
+    )
+"""
+
+
+def _offer_what_waits(endpoint: FlinkEndpoint) -> None:
+    """Let the next tick carry on what has been put off while it was silent."""
+    with connection.cursor() as cursor:
+        cursor.execute(OFFERED, [endpoint.pk, [str(step) for step in ASKING_STEPS]])
 
 
 def _ask_for_habits(endpoint: FlinkEndpoint, engine: Engine) -> None:

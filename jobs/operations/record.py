@@ -37,7 +37,7 @@ FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
 # Namespaces of our advisory locks.
-OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK = 1, 2, 3
+OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK, MEASURE_LOCK, SILENT_LOCK = 1, 2, 3, 4, 5
 
 
 def wake(task: str, *args: object, countdown: float = 0) -> None:
@@ -134,15 +134,15 @@ def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:
-    """Leave the operation where it is and come back: after `seconds`, else with growing distance up to 10 s."""
+    """Leave the operation where it is, and note when to come back: after `seconds`, else with growing distance up to 10 s."""
     pause = seconds if seconds is not None else min(10.0, 0.5 * 2 ** min(operation.attempts, 5))
     last = operation.steps.last()
     if last is None or last.event != event:
         note(operation, event, detail)
+    operation.look_at = clock.now() + timedelta(seconds=pause)
     Operation.objects.filter(pk=operation.pk, ended_at=None).update(
-        look_at=clock.now() + timedelta(seconds=pause), attempts=F("attempts") + 1
+        look_at=operation.look_at, attempts=F("attempts") + 1
     )
-    wake("jobs.perform", operation.pk, countdown=pause)
 
 
 def note(operation: Operation, event: Event, detail: str = "") -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 
 from clusters import capacity
-from clusters.engine import Engine, EngineError, JobSight, JobState
+from clusters.engine import EngineError, JobSight, JobState
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
@@ -20,6 +20,7 @@ from jobs.operations.ending import Ending, batches_of, end_all, together
 from jobs.operations.follow import Answers, ask_triggers, complete_all, follow, is_to_be_asked
 from jobs.operations.record import ENDPOINT_LOCK, Event, alone, claim_follow_up, deadline, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
+from jobs.operations.silence import engine_of, may_look
 from jobs.operations.unrecorded import note_unrecorded, take_over
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 from workspaces import clock
@@ -29,15 +30,8 @@ log = logging.getLogger(__name__)
 # A look is due so long after the last one: while somebody waits there, and else. A failure is to be shown within five seconds,
 # also when a hundred jobs fail.
 BUSY_SECONDS, QUIET_SECONDS = 1, 4
-# The next tick comes a hair early as often as late.
-SLACK = timedelta(seconds=0.25)
 # So long after a step has begun, its end is looked for more often than once a tick.
 FOLLOWED_UP_SECONDS = 5
-
-
-def next_look(now: datetime, seconds: float) -> datetime:
-    """Return when a look is due that is to come `seconds` after the one of now."""
-    return now + timedelta(seconds=seconds) - SLACK
 
 
 def watch(
@@ -51,12 +45,15 @@ def watch(
     look = None
     with alone(ENDPOINT_LOCK, endpoint_id) as mine:
         for endpoint in ENDPOINT.objects(pk=endpoint_id) if mine else []:
-            if endpoint.follow_up_at:
-                FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
-            elif follows_up:
-                break
-            look = Look(endpoint)
-            look.take()
+            with may_look(endpoint) as is_to_look:
+                if not is_to_look:
+                    return None
+                if follows_up and not endpoint.follow_up_at:
+                    break
+                if endpoint.follow_up_at:
+                    FlinkEndpoint.objects.filter(pk=endpoint_id).update(follow_up_at=None)
+                look = Look(endpoint)
+                look.take()
     at = None
     if look:
         if carry_on:
@@ -73,7 +70,7 @@ class Look:
 
     def __init__(self, endpoint: FlinkEndpoint) -> None:
         self.endpoint = endpoint
-        self.engine: Engine = endpoint.engine()
+        self.engine = engine_of(endpoint)
         self.causes = Causes(self.engine)
         self.endings: list[Ending] = []
         self.closings: list[Closing] = []
@@ -282,7 +279,7 @@ class Look:
 
     def _next_look(self) -> datetime | None:
         """What was looked at a moment ago, because of an operation, needs no look by the tick."""
-        return next_look(clock.now(), BUSY_SECONDS) if self.waiting else None
+        return reach.next_look(clock.now(), BUSY_SECONDS) if self.waiting else None
 
     def _unreachable(self, reason: str) -> None:
         """Give up what waits there beyond its deadline; all else goes on when it answers again."""
