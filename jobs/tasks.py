@@ -1,6 +1,7 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
 import logging
+import random
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -30,6 +31,7 @@ FIND_ORPHANS_SECONDS = 600
 REOFFER_SECONDS = 3
 # Who ends an operation carries its batch on; what he has left undone is found within about this.
 OFFER_BATCH_SECONDS = 3
+BATCHES_A_TICK = 50
 # A batch that somebody else has in hand is looked at once more, for what he may not have seen.
 ADVANCE_AGAIN_SECONDS = 0.1
 # Who looks at a Flink follows up himself, so long and with such pauses: after that he sends a message, and is free to be ended.
@@ -60,9 +62,10 @@ def tick() -> None:
 def offer_batches(now: datetime) -> None:
     """Let the batches that are not over be carried on, each when its turn comes: then none is ever stuck."""
     turn = int(now.timestamp()) % OFFER_BATCH_SECONDS
-    for pk in operations.due_batches():
-        if pk % OFFER_BATCH_SECONDS == turn:
-            wake("jobs.advance", pk)
+    due = [pk for pk in operations.due_batches() if pk % OFFER_BATCH_SECONDS == turn]
+    # Drawn by lot, so that a hundred that wait for a Flink keep no other one from its turn.
+    for pk in random.sample(due, min(len(due), BATCHES_A_TICK)):
+        wake("jobs.advance", pk)
 
 
 # Of two ticks at once, one gets a row. What somebody has locked is being carried on.

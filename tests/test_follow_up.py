@@ -203,3 +203,17 @@ def test_each_batch_is_offered_now_and_then(console: Console, sent) -> None:
         sent.clear()
     assert set().union(*offered) == batches
     assert sum(map(len, offered)) == len(batches), "each once"
+
+
+def test_many_that_wait_keep_no_other_batch_from_its_turn(console: Console, sent) -> None:
+    same = {"workspace": console.job.workspace, "action": Action.RUN, "requested_by": console.user, "total": 1}
+    batches = Batch.objects.bulk_create(Batch(**same) for _n in range(200))
+    last = batches[-1].pk
+    sent.clear()
+    its_turn = timezone.now().replace(microsecond=0)
+    while int(its_turn.timestamp()) % tasks.OFFER_BATCH_SECONDS != last % tasks.OFFER_BATCH_SECONDS:
+        its_turn += timedelta(seconds=1)
+    for _turn in range(60):
+        tasks.offer_batches(its_turn)
+    assert ("jobs.advance", last) in sent
+    assert len(sent) == 60 * tasks.BATCHES_A_TICK

@@ -236,4 +236,4 @@ def due_batches() -> list[int]:
     return [pk for (pk,) in DUE.rows()]
 
 
-DUE = Prepared(lambda: Batch.objects.filter(~Q(total=0), ended_at=None).order_by("pk").values_list("pk")[:100])
+DUE = Prepared(lambda: Batch.objects.filter(~Q(total=0), ended_at=None).order_by("pk").values_list("pk"))
