@@ -48,6 +48,16 @@ def database() -> dict[str, str]:
         connection.close()
 
 
+# PostgreSQL's words: psycopg has no code of an error from before there is a connection.
+FULL = ("too many clients", "too many connections", "connection slots are reserved")
+
+
+def why_not(error: Exception) -> dict[str, str]:
+    """Say of the database what helps: that it answers, and has no connection left for us."""
+    is_full = any(words in str(error) for words in FULL)
+    return {"database": "no connection left (max_connections)"} if is_full else {}
+
+
 def may_write() -> str:
     """Say whether the database takes anything: after a fail-over the address may lead to a replica."""
     with connection.cursor() as cursor:
@@ -79,6 +89,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
         except Exception as error:  # whatever is wrong with a part, the answer is that it is not there
             future.cancel()  # one that has not begun: nobody waits for it any more
             logger.info("A health check failed: %r", error)
+            parts |= why_not(error)
     missing = [name for name, word in parts.items() if not word.startswith(OK)]
     response = JsonResponse({"missing": missing, **parts}, status=503 if missing else 200)
     response._has_been_logged = True  # type: ignore[attr-defined]  # else Django logs each 503 as an error of ours

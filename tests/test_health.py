@@ -106,6 +106,25 @@ def test_a_database_that_hangs_does_not_let_the_broker_look_as_if_it_did(
     assert {one["broker"] for one in asked} == {"ok"}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_database_without_a_connection_left_is_called_so(
+    client: Client, alive: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0")
+    try:
+        monkeypatch.setitem(connections.settings["default"], "USER", "crowded")
+        connections.close_all()
+        response = client.get("/healthz")
+    finally:
+        monkeypatch.undo()
+        connections.close_all()
+        with connections["default"].cursor() as cursor:
+            cursor.execute("DROP ROLE crowded")
+    assert response.status_code == 503
+    assert response.json()["database"] == "no connection left (max_connections)"
+
+
 def test_a_database_that_takes_nothing_is_missing(client: Client, alive: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a replica does, after a fail-over."""
     connections.close_all()
