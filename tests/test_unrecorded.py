@@ -245,3 +245,15 @@ def test_programs_see_it_and_the_record_stays_whole(console: Console) -> None:
     assert Run.objects.get().flink_job_id == flink_id
     audit.seal()
     call_command("verify_audit", stdout=io.StringIO())  # or CommandError
+
+
+def test_a_cluster_on_which_a_thousand_are_on_no_record(console: Console, client: Client, root: User) -> None:
+    version = console.job.versions.get()
+    ids = sorted(flink_id_of_run(console.job.serial, 1, version.published_at) for _one in range(1000))
+    FlinkEndpoint.objects.update(unrecorded_jobs=ids)
+    client.force_login(root)
+    path = f"/clusters/{console.endpoint.cluster.serial}/"
+    page = client.get(path).text
+    assert "runs 1000 jobs that are on no record." in page
+    assert [one for one in ids if one in page] == ids[:10]
+    assert "正在运行 1000 个没有记录的作业" in client.get(path, headers={"Accept-Language": "zh-Hans"}).text
