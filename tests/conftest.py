@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import F
+from django.utils import translation
 
 from clusters.local import LocalFlink
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
@@ -128,6 +129,12 @@ def cluster(workspace: Workspace, tmp_path: Path) -> Cluster:
 @pytest.fixture
 def endpoint(cluster: Cluster, fake: FakeFlink) -> FlinkEndpoint:
     return FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url=fake.url)
+
+
+@pytest.fixture(autouse=True)
+def no_language_of_another_test() -> None:
+    """A request leaves its thread in the language of its page."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
