@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as N_
 
-from jobs.flink_ids import is_of
 from jobs.models import Job, Run
 from jobs.states import Action, RunEnd, Status, Step
 
@@ -183,7 +182,7 @@ def _remarks(job: Job) -> list[str]:
         told.append(_("The cluster does not answer at the moment, so the last known status stays until it does."))
     if job.is_busy and job.status != Status.OPERATING:
         told.append(_('The operation "%(action)s" is open; it does not change the status.') % _values(job))
-    if ids := [one for one in job.endpoint.unrecorded_jobs if _live(job.current_run) and is_of(one, job.serial)]:
+    if ids := job.second_ids:
         told.append(
             _(
                 "Beside this run Flink runs the job a second time, under %(ids)s. The overview of the job says what to do."

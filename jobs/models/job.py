@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from clusters.models import Cluster, FlinkEndpoint
+from jobs.flink_ids import is_of
 from jobs.states import TABLE, Action, Status, is_allowed
 from workspaces.models import Visitor, Workspace, is_super_admin
 from workspaces.moments import MomentField
@@ -159,6 +160,11 @@ class Job(models.Model):
     def live_run(self) -> models.Model | None:
         """The current run while it is not over."""
         return self.current_run if self.current_run and not self.current_run.ended_at else None
+
+    @property
+    def second_ids(self) -> list[str]:
+        """The Flink ids of what runs of the job beside its run, on no record."""
+        return [one for one in self.endpoint.unrecorded_jobs if is_of(one, self.serial)] if self.live_run else []
 
     def time_of_all_runs(self) -> timedelta:
         """Return how long its runs have lasted until now, taken together."""

@@ -11,7 +11,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from jobs.advice import Explanation, explain
-from jobs.flink_ids import is_of
 from jobs.models import Job, Operation, Problem
 from jobs.preview import newest_results
 from jobs.tree import Branch, tree_of
@@ -129,7 +128,7 @@ def _overview_body(request: Request, job: Job) -> dict[str, Any]:
 
 def _second(job: Job) -> Explanation | None:
     """Tell of what Flink runs of the job beside its run."""
-    ids = [one for one in job.endpoint.unrecorded_jobs if job.live_run and is_of(one, job.serial)]
+    ids = job.second_ids
     about = {"cluster": job.cluster.name, "ids": ", ".join(ids)}
     return explain(Problem(code="runs-twice", values=about)) if ids else None
 
