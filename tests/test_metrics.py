@@ -325,7 +325,7 @@ def test_the_web_processes_are_told_as_one(processes: int) -> None:
     assert of(parsed(result.stdout), "process_open_fds") > 0
 
 
-def test_the_dashboard_asks_for_what_is_told(console: Console) -> None:
+def test_dashboard_and_alerts_ask_for_what_is_told(console: Console) -> None:
     console.start()
     Heartbeat.objects.create(name="worker", at=timezone.now())
     told = {name for name, _labels in parsed(Page().read().decode())}
@@ -334,3 +334,7 @@ def test_the_dashboard_asks_for_what_is_told(console: Console) -> None:
     names = set(re.findall(r"\b(?:oceanus|process)_\w+", " ".join(asked)))
     assert len(names) > 10
     assert not names - told
+    alerts = (Path(settings.BASE_DIR) / "docs" / "alerts.yml").read_text()
+    of_alerts = set(re.findall(r"\boceanus_\w+", " ".join(re.findall(r"^ *expr: (.*)", alerts, re.MULTILINE))))
+    assert len(of_alerts) == 8
+    assert not of_alerts - told
