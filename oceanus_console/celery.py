@@ -23,6 +23,11 @@ app.autodiscover_tasks()
 HEARTBEAT_SECONDS = 2.0
 
 
+def queues() -> list[str]:
+    """Return the names of the lines in which messages wait; settings.py says which waits where."""
+    return sorted({app.conf.task_default_queue, *(route["queue"] for route in app.conf.task_routes.values())})
+
+
 @setup_logging.connect
 def leave_logging(**_told: Any) -> None:
     """Let logging be as settings.py says; Celery by itself would put the level of its command line over OCEANUS_LOG_LEVEL."""

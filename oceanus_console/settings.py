@@ -196,6 +196,9 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 3, "interval_start": 0, "inte
 # A message that is lost with its worker is made up for by the next ticks, sooner than Redis could give it to another one; to have
 # Redis keep it until then cost more of a worker's time than all else that a message does.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"ack_emulation": False}
+# Looks at Flinks, and the ticks that send for them, wait in a line of their own. Workers take from both by turns: however much batches
+# ask for at once, the age of what is shown depends on how many Flinks there are, and not on that.
+CELERY_TASK_ROUTES = {"jobs.tick": {"queue": "looks"}, "jobs.watch": {"queue": "looks"}}
 CELERY_TIMEZONE = "UTC"
 # When a message expires is told by the clock of beat's machine and judged by that of the worker's: they may differ by so much.
 CELERY_BEAT_SCHEDULE = {

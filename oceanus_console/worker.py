@@ -11,7 +11,7 @@ from socket import gethostname
 
 from celery.utils.nodenames import nodename
 
-from oceanus_console.celery import app
+from oceanus_console.celery import app, queues
 from workspaces.pooler import refuse_at_start
 
 
@@ -25,6 +25,7 @@ def main() -> None:
     worker = app.Worker(
         pool="threads",
         concurrency=options.concurrency,
+        queues=queues(),
         hostname=nodename(options.name, gethostname()),
         quiet=True,
         without_gossip=True,

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation
 from oceanus_console import audit
-from oceanus_console.celery import app
+from oceanus_console.celery import app, queues
 from oceanus_console.metrics import page as metrics_page
 from oceanus_console.metrics.broker import Broker, waiting_messages
 from oceanus_console.metrics.database import SETTLES_AFTER, Database
@@ -280,12 +280,15 @@ def test_without_a_broker_the_rest_is_told(client: Client, monkeypatch: pytest.M
 
 def test_messages_that_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.conf, "task_default_queue", "nobody-takes-from-this")
+    monkeypatch.setitem(app.conf, "task_routes", {"jobs.tick": {"queue": "nor-from-this"}})
     assert of(collected(Broker()), "oceanus_queue_messages") == 0
     for _message in range(3):
-        app.send_task("jobs.tick", queue="nobody-takes-from-this")
-    assert waiting_messages() == 3
+        app.send_task("jobs.perform", queue="nobody-takes-from-this")
+    app.send_task("jobs.tick", queue="nor-from-this")
+    assert waiting_messages() == 4
     with app.connection_for_write() as broker:
-        broker.default_channel.queue_purge("nobody-takes-from-this")
+        for name in queues():
+            broker.default_channel.queue_purge(name)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from oceanus_console.celery import app
+from oceanus_console.celery import app, queues
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +28,19 @@ class Broker(Collector):
 
 
 def waiting_messages() -> int:
-    """Return how long the queue is. Raise OperationalError when the broker does not answer."""
+    """Return how many wait in all queues. Raise OperationalError when the broker does not answer."""
     times = {"socket_connect_timeout": SECONDS, "socket_timeout": SECONDS}
     with app.connection_for_write(transport_options=times) as broker:
         broker.ensure_connection(max_retries=1, timeout=SECONDS)
-        channel: Any = broker.default_channel
         try:
-            return int(channel.queue_declare(app.conf.task_default_queue, passive=True).message_count)
-        except broker.channel_errors:  # Redis forgets an empty queue, and RabbitMQ knows none before the first worker
-            return 0
+            return sum(_length(broker, name) for name in queues())
         except broker.connection_errors as error:
             raise OperationalError(str(error)) from error
+
+
+def _length(broker: Any, name: str) -> int:
+    channel = broker.channel()  # of its own: the answer that there is no such queue closes it
+    try:
+        return int(channel.queue_declare(name, passive=True).message_count)
+    except broker.channel_errors:  # Redis forgets an empty queue, and RabbitMQ knows none before the first worker
+        return 0

@@ -1,0 +1,33 @@
+"""Messages wait in two lines: those that look at Flinks don't stand behind what batches ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+from celery import current_app
+
+from clusters.models import FlinkEndpoint
+from oceanus_console.celery import app, queues
+from oceanus_console.metrics.broker import waiting_messages
+from tests.until import until
+from tests.worker import running_worker
+
+CROWD = 1500
+
+
+@pytest.fixture
+def crowd() -> Iterator[None]:
+    """Many messages about batches, which stand there before anybody takes one."""
+    for _message in range(CROWD):
+        current_app.send_task("jobs.advance", args=[0])
+    yield
+    with app.connection_for_write() as broker:
+        for name in queues():
+            broker.default_channel.queue_purge(name)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("crowd")
+def test_a_look_does_not_wait_until_batches_are_through(endpoint: FlinkEndpoint) -> None:
+    with running_worker():
+        until(lambda: FlinkEndpoint.objects.get(pk=endpoint.pk).seen_at, "it is looked at", every=0.01)
+        assert waiting_messages() > CROWD / 2
