@@ -1,7 +1,6 @@
 """What Celery wakes up. The truth is in PostgreSQL: any of these may be lost, doubled or late."""
 
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -62,9 +61,7 @@ def tick() -> None:
 def offer_batches(now: datetime) -> None:
     """Let the batches that are not over be carried on, each when its turn comes: then none is ever stuck."""
     turn = int(now.timestamp()) % OFFER_BATCH_SECONDS
-    due = [pk for pk in operations.due_batches() if pk % OFFER_BATCH_SECONDS == turn]
-    # Drawn by lot, so that a hundred that wait for a Flink keep no other one from its turn.
-    for pk in random.sample(due, min(len(due), BATCHES_A_TICK)):
+    for pk in operations.due_batches(turn, OFFER_BATCH_SECONDS, BATCHES_A_TICK):
         wake("jobs.advance", pk)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
@@ -214,6 +215,17 @@ def test_many_that_wait_keep_no_other_batch_from_its_turn(console: Console, sent
     while int(its_turn.timestamp()) % tasks.OFFER_BATCH_SECONDS != last % tasks.OFFER_BATCH_SECONDS:
         its_turn += timedelta(seconds=1)
     for _turn in range(60):
-        tasks.offer_batches(its_turn)
+        with CaptureQueriesContext(connection) as asked:
+            tasks.offer_batches(its_turn)
+        assert len(asked) == 1
     assert ("jobs.advance", last) in sent
     assert len(sent) == 60 * tasks.BATCHES_A_TICK
+
+
+def test_of_many_open_batches_the_database_gives_no_more_than_a_tick_offers(console: Console) -> None:
+    same = {"workspace": console.job.workspace, "action": Action.RUN, "requested_by": console.user, "total": 1}
+    of_turn = {one.pk for one in Batch.objects.bulk_create(Batch(**same) for _n in range(200)) if one.pk % 3 == 1}
+    chosen = operations.due_batches(1, 3, 20)
+    assert len(set(chosen)) == 20
+    assert set(chosen) <= of_turn
+    assert set(operations.due_batches(1, 3, 200)) == of_turn

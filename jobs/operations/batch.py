@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet, Window
+from django.db.models import Count, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +21,7 @@ from jobs.operations.together import ITEMS_TOGETHER, begin_together
 from jobs.states import ASKING_STEPS, Action, Step
 from workspaces import clock
 from workspaces.models import May, Workspace
-from workspaces.prepared import Prepared
+from workspaces.prepared import Prepared, ask
 from workspaces.refusal import Refusal
 
 State = BatchItem.State
@@ -231,9 +231,14 @@ def _due_on_flink(batch: Batch) -> list[int]:
     return due
 
 
-def due_batches() -> list[int]:
-    """Return the batches that are not over: the tick looks after each, so none is ever stuck."""
-    return [pk for (pk,) in DUE.rows()]
+def due_batches(turn: int, of: int, most: int) -> list[int]:
+    """Return batches that are not over, at most so many of those whose turn it is, `of` which there are: so none is ever stuck.
+
+    Drawn by lot, so that a hundred that wait for a Flink keep no other one from its turn.
+    """
+    return [pk for (pk,) in ask(DUE, [of, turn, most])]
 
 
-DUE = Prepared(lambda: Batch.objects.filter(~Q(total=0), ended_at=None).order_by("pk").values_list("pk"))
+DUE = """
+    SELECT id FROM jobs_batch WHERE ended_at IS NULL AND total > 0 AND id %% %s::bigint = %s ORDER BY random() LIMIT %s
+"""
