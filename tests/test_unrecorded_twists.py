@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clusters.models import Cluster, FlinkEndpoint
@@ -123,7 +125,7 @@ def last_of_all(console: Console, workspace: Workspace) -> Console:
 def test_many_that_can_not_be_taken_over_keep_nobody_waiting(
     console: Console, fake: FakeFlink, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unrecorded, "TAKEN_OVER_TOGETHER", 3)
+    monkeypatch.setattr(unrecorded, "LOOKED_FOR_TOGETHER", 3)
     fake.slots_total = 100
     console.start()
     for _one in range(10):
@@ -139,7 +141,7 @@ def test_many_that_can_not_be_taken_over_keep_nobody_waiting(
 def test_those_that_are_not_told_of_keep_nobody_waiting(
     console: Console, fake: FakeFlink, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unrecorded, "TAKEN_OVER_TOGETHER", 1)
+    monkeypatch.setattr(unrecorded, "LOOKED_FOR_TOGETHER", 1)
     random.seed(7)
     silent = start_unrecorded(console)
     fake.fault(("GET", f"/jobs/{silent}/checkpoints"), "drop_answer", times=None)
@@ -182,3 +184,27 @@ def test_so_many_of_one_job_are_told_of_and_no_more(console: Console, fake: Fake
         start_unrecorded(console)
     console.watch()
     assert 1 <= len(FlinkEndpoint.objects.get().unrecorded_jobs) <= 5
+
+
+def test_the_list_of_them_is_written_once_however_many_are_taken_over(
+    console: Console, fake: FakeFlink, workspace: Workspace
+) -> None:
+    """Written and read anew with each, ten thousand took an hour."""
+    fake.slots_total = 100
+    jobs = [make_job(console.user, workspace, console.endpoint, f"lost-{number}") for number in range(6)]
+    for job in jobs:
+        start_unrecorded(Console(job, console.user, console.endpoint))
+    with CaptureQueriesContext(connection) as asked:
+        console.watch()
+    assert Run.objects.count() == len(jobs)
+    assert FlinkEndpoint.objects.get().unrecorded_jobs == []
+    told = [one["sql"] for one in asked if "unrecorded_jobs" in one["sql"]]
+    assert len([sql for sql in told if sql.startswith("UPDATE")]) == 2, "what was noted, and what is left of it"
+    assert len(told) < len(jobs)
+
+
+def test_a_job_that_has_just_been_taken_over_runs_once(console: Console) -> None:
+    console.start()
+    noted = [console.run.flink_job_id, start_unrecorded(console)]
+    FlinkEndpoint.objects.update(unrecorded_jobs=noted)
+    assert Job.objects.get(pk=console.job.pk).second_ids == noted[1:]

@@ -164,7 +164,11 @@ class Job(models.Model):
     @property
     def second_ids(self) -> list[str]:
         """The Flink ids of what runs of the job beside its run, on no record."""
-        return [one for one in self.endpoint.unrecorded_jobs if is_of(one, self.serial)] if self.live_run else []
+        if not self.live_run:
+            return []
+        # While it is being taken over it is a run, and noted still.
+        own = self.current_run.flink_job_id if self.current_run else ""
+        return [one for one in self.endpoint.unrecorded_jobs if is_of(one, self.serial) and one != own]
 
     def time_of_all_runs(self) -> timedelta:
         """Return how long its runs have lasted until now, taken together."""

@@ -33,6 +33,7 @@ LOCKED = Prepared(
     lambda pks: (
         Job.objects.select_for_update(of=("self",), no_key=True)
         .select_related("cluster", "endpoint", "workspace", "current_run")
+        .defer("endpoint__unrecorded_jobs")  # thousands, after a backup was restored, and with each job anew
         .filter(among("jobs_job.id", pks), deleted_at=None)
         .order_by("pk")
     ),

@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 # What was noted on an endpoint so long ago may be from before the backup. Looks come more often.
 NOTED_WITHIN = timedelta(seconds=15)
-# At one look. What is left is taken over at the next ones.
-TAKEN_OVER_TOGETHER, TAKING_OVER_SECONDS = 100, 3
+# At one look, for so long, out of so many, which are more than can be done in it. What is left is taken over at the next ones.
+TAKING_OVER_SECONDS, LOOKED_FOR_TOGETHER = 3, 1000
 # Two of one job are bad enough to be told of; nobody reads of a thousand.
 MOST_OF_A_JOB = 5
 _DATABASE_SINCE = Func(function="pg_postmaster_start_time", output_field=DateTimeField())
@@ -90,12 +90,28 @@ def seen_unrecorded(endpoint: FlinkEndpoint, engine: Engine) -> set[str]:
 
 def take_over(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, JobSight]) -> None:
     """Make runs of what is noted on the endpoint, wherever that is the only one of its job."""
+    if not endpoint.unrecorded_jobs:
+        return
+    taken: set[str] = set()
+    try:
+        _take_over_some(endpoint, engine, sights, taken)
+    finally:
+        if taken:
+            # Once for all: with thousands of them the list is long. Until then it tells of some that are on record already, as it does
+            # if we die here; whoever asks whether a job lives there looks at the runs, too, and the next look writes it anew.
+            endpoint.unrecorded_jobs = [one for one in endpoint.unrecorded_jobs if one not in taken]
+            FlinkEndpoint.objects.filter(pk=endpoint.pk).update(unrecorded_jobs=endpoint.unrecorded_jobs)
+
+
+def _take_over_some(endpoint: FlinkEndpoint, engine: Engine, sights: Mapping[str, JobSight], taken: set[str]) -> None:
+    """Do it for as long as a look may take, and tell which are done."""
     until = time.monotonic() + TAKING_OVER_SECONDS
-    for job, one in _without_run(endpoint) if endpoint.unrecorded_jobs else []:
+    for job, one in _without_run(endpoint):
         if time.monotonic() > until:
             return  # the others who wait for the look come first; these go on at the next one
         try:
-            _take_over(job, endpoint, engine, sights[one])
+            if _take_over(job, endpoint, engine, sights[one]):
+                taken.add(one)
         except EngineError as error:
             log.info("%s does not tell of %s yet: %s", endpoint, one, error.summary)
         except Exception:
@@ -109,12 +125,15 @@ def _without_run(endpoint: FlinkEndpoint) -> list[tuple[Job, str]]:
     taken over keep the others waiting for a while at most.
     """
     noted = {origin.serial: one for one in endpoint.unrecorded_jobs if (origin := origin_of(one))}
-    idle = Job.objects.filter(serial__in=noted, action="", deleted_at=None).select_related("cluster")
-    jobs = list(idle.filter(Q(current_run=None) | Q(current_run__ended_at__isnull=False)))
-    return [(job, noted[job.serial]) for job in random.sample(jobs, min(len(jobs), TAKEN_OVER_TOGETHER))]
+    some = random.sample(sorted(noted), min(len(noted), LOOKED_FOR_TOGETHER))
+    idle = Job.objects.filter(serial__in=some, action="", deleted_at=None).select_related("cluster").order_by("?")
+    return [
+        (job, noted[job.serial]) for job in idle.filter(Q(current_run=None) | Q(current_run__ended_at__isnull=False))
+    ]
 
 
-def _take_over(job: Job, endpoint: FlinkEndpoint, engine: Engine, sight: JobSight) -> None:
+def _take_over(job: Job, endpoint: FlinkEndpoint, engine: Engine, sight: JobSight) -> bool:
+    """Do it unless somebody has been quicker; tell whether it was done."""
     origin = origin_of(sight.job_id)
     assert origin is not None
     location, parallelism = "", 1
@@ -128,12 +147,11 @@ def _take_over(job: Job, endpoint: FlinkEndpoint, engine: Engine, sight: JobSigh
     with transaction.atomic():
         now = lock_jobs([job.pk]).get(job.pk)
         if now is None or now.is_busy or now.live_run:
-            return
+            return False
         version = _version(now, origin) or _lost_version(now, origin, parallelism)
         _write(now, version, endpoint, sight, _snapshot_at(now, location))
-        endpoint.unrecorded_jobs = [one for one in endpoint.unrecorded_jobs if one != sight.job_id]
-        FlinkEndpoint.objects.filter(pk=endpoint.pk).update(unrecorded_jobs=endpoint.unrecorded_jobs)
     log.warning("Took over %s of %s, which ran on %s and was not on record", sight.job_id, job.serial, endpoint)
+    return True
 
 
 def _snapshot_at(job: Job, location: str) -> Snapshot | None:
