@@ -1027,7 +1027,7 @@ FLINK = [
         N_(
             "Its log and its output say why: OutOfMemoryError, or exit code 137 when it was killed for memory. Then keep less state (a window, or table.exec.state.ttl), or choose a larger spec or a higher parallelism."
         ),
-        r"TaskManager with id .* is no longer reachable|remote task manager|[Hh]eartbeat of TaskManager",
+        r"TaskManager with id .* is no longer reachable|remote task manager|[Hh]eartbeat of TaskManager|TaskManager .* re-registered",
         acts=("run-from-newest", "see-cluster"),
     ),
     Advice(

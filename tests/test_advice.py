@@ -45,6 +45,7 @@ WORDS = {
     "Checkpoint triggering task x is not being executed. Not all required tasks are currently running.": "Not all tasks run",
     "ResourceManagerException: TaskManager with id tm-b is no longer reachable.": "A TaskManager was lost",
     "TimeoutException: The heartbeat of TaskManager with id tm-b timed out.": "A TaskManager was lost",
+    "FlinkException: A registered TaskManager local re-registered with a new session id. This indicates a restart of the TaskManager. Closing the old connection.": "A TaskManager was lost",
     "java.lang.OutOfMemoryError: Requested array size exceeds VM limit": "Out of memory",
     "TimeoutException: Timeout expired while fetching topic metadata": "Kafka can't be reached",
     "CommunicationsException: Communications link failure": "The database connection is broken",

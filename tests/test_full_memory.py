@@ -35,7 +35,8 @@ def test_a_taskmanager_whose_memory_a_job_fills_is_there_again_and_the_job_says_
     def failed() -> Job | None:
         return Job.objects.for_rows().filter(pk=job.pk, status="failed").first()
 
-    told = explain(until(failed, "the job has failed", seconds=120).problem)
-    assert told.title == "A TaskManager was lost"
+    problem = until(failed, "the job has failed", seconds=120).problem
+    told = explain(problem)
+    assert told.title == "A TaskManager was lost", problem.summary
     assert "memory" in told.cause
     until(lambda: place.word == "Running" and place.live_on_flink(), "the other job works again", seconds=120)
