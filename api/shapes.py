@@ -165,9 +165,6 @@ class Shape:
         return values
 
 
-NOTHING = Shape()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Object(Field):
     """Any object, for a field that we don't look into."""

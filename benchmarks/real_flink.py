@@ -35,7 +35,6 @@ INSERT INTO counts SELECT n, COUNT(*) FROM numbers GROUP BY n;
 """
 CHECKPOINT_SECONDS = 600  # none of them falls into a measurement
 DEADLINE_SECONDS = 300
-AS_IF_CLICKED = {"batch-stop": {"with_snapshot": "on"}, "batch-cancel": {}, "batch-run": {"start": "none"}}
 
 
 @dataclass(frozen=True)

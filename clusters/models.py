@@ -125,10 +125,6 @@ class Cluster(models.Model):
         return self.name
 
     @property
-    def default_endpoint(self) -> FlinkEndpoint | None:
-        return self.endpoints.filter(is_default=True).first()
-
-    @property
     def reach(self) -> Reach:
         found = {endpoint.reach for endpoint in self.endpoints.all()}
         if len(found) == 1:

@@ -135,7 +135,7 @@ def _ask_again(operation: Operation, engine: Engine, run: Run) -> None:
         note(operation, Event.ASKED)
 
 
-def settle_snapshot(operation: Operation, engine: Engine, sight: JobSight | None) -> Ending | None:
+def settle_snapshot(operation: Operation, sight: JobSight | None) -> Ending | None:
     """Carry on an operation whose snapshot has been settled (or not in time)."""
     snapshot = operation.snapshot
     assert snapshot is not None

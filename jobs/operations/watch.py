@@ -247,7 +247,7 @@ class Look:
         if operation.step == Step.ENDING:
             return settle_end(operation, self.engine, sight, is_gone, self.causes)
         if operation.step == Step.SNAPSHOTTING:
-            return settle_snapshot(operation, self.engine, sight)
+            return settle_snapshot(operation, sight)
         if sight:
             return settle_start(operation, self.engine, sight, self.causes)
         if is_gone:
