@@ -24,7 +24,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from jobs.models import Batch, BatchItem, Operation, OperationStep, Problem, Version
-from jobs.operations.record import alone
+from jobs.operations.record import Lock, alone
 from oceanus_console.models import Removal, Seal, Unsealed
 from workspaces.models import Event
 
@@ -40,14 +40,13 @@ RECORD: dict[type[models.Model], str] = {
     Removal: "TRUE",
 }
 MODELS = {model._meta.db_table: model for model in RECORD}
-SEAL_LOCK = 90  # namespace of the advisory lock
 MOST_ROWS = 1000  # in one seal
 ROWS_AT_A_TIME = 100  # read from the database; a row may hold a long text
 
 
 def seal() -> Seal | None:
     """Seal what waits, the oldest first and MOST_ROWS at most; None when nothing waits or somebody else is at it."""
-    with alone(SEAL_LOCK, 0) as mine:
+    with alone(Lock.SEAL, 0) as mine:
         return _seal() if mine else None
 
 

@@ -21,14 +21,13 @@ from psycopg import sql
 
 from clusters.models import Outage
 from jobs.models import Batch, BatchItem, Job, Operation, OperationStep, Problem, Restart, Run, Snapshot
-from jobs.operations.record import alone
+from jobs.operations.record import Lock, alone
 from oceanus_console import ended
 from oceanus_console.models import Unsealed
 from workspaces.models import Event
 
 log = logging.getLogger(__name__)
 
-RETENTION_LOCK = 91  # namespace of the advisory lock
 PORTION = 5000  # rows in one transaction
 PORTIONS_IN_A_TURN = 20
 KEEP_FAILED_SIGN_INS = timedelta(days=30)
@@ -38,7 +37,7 @@ Rows = QuerySet[Any, Any]
 
 def remove_old() -> None:
     """Remove what is old, so much in a turn; the next turn goes on. One at a time does it."""
-    with alone(RETENTION_LOCK, 0) as mine:
+    with alone(Lock.RETENTION, 0) as mine:
         if mine:
             portions = _portions()
             for _turn in range(PORTIONS_IN_A_TURN):

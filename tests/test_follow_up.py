@@ -12,7 +12,7 @@ from django.utils import timezone
 from clusters.models import FlinkEndpoint
 from jobs import operations, tasks
 from jobs.models import Batch, BatchItem, Job, Operation
-from jobs.operations.record import BATCH_LOCK, alone, claim_follow_up
+from jobs.operations.record import Lock, alone, claim_follow_up
 from jobs.states import Action
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
@@ -176,7 +176,7 @@ def test_a_batch_that_somebody_has_in_hand_is_looked_at_once_more(console: Conso
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with alone(BATCH_LOCK, batch.pk) as mine:
+        with alone(Lock.BATCH, batch.pk) as mine:
             assert mine
             held.set()
             done.wait(30)

@@ -15,7 +15,8 @@ from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.charts import chart, round_above
 from jobs.models import Job, Measurement, Run
-from jobs.operations.measure import CHECKPOINTS_KEPT, MEASURE_LOCK
+from jobs.operations.measure import CHECKPOINTS_KEPT
+from jobs.operations.record import Lock
 from jobs.templatetags.figures import milliseconds, rate, share
 from tests.conftest import Console, make_job, measured
 from tests.fake_flink import FakeFlink
@@ -124,7 +125,7 @@ def test_one_measures_on_an_endpoint_and_the_other_comes_again(running: Run) -> 
     other = connection.copy()  # locks are a session's own
     try:
         with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [(MEASURE_LOCK << 48) + running.endpoint_id])
+            cursor.execute("SELECT pg_advisory_lock(%s)", [(Lock.MEASURE << 48) + running.endpoint_id])
             operations.measure(running.pk)
             waits = Measurement.objects.get()
             assert (waits.measured_at, waits.asked_at) == (None, None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +18,7 @@ from jobs.advice import explain
 from jobs.models import Job, Operation, Run
 from jobs.operations import back_off
 from jobs.operations.back_off import BACK_OFF_SECONDS, BUDGET
+from jobs.operations.record import Lock
 from jobs.shown import shown
 from jobs.tasks import tick
 from tests.conftest import Console
@@ -331,6 +333,22 @@ def test_of_two_ticks_one_sends(console: Console, fake: FakeFlink) -> None:
     time_passes(console)
     assert operations.due_recoveries() == [console.job.pk]
     assert operations.due_recoveries() == []
+
+
+def test_whoever_measures_holds_up_no_recovery(console: Console, fake: FakeFlink) -> None:
+    """Each kind of work has locks of its own: an endpoint and a job may have one number."""
+    console.start()
+    broken = breaks(console, fake)
+    time_passes(console)
+    other = connection.copy()  # locks are a session's own
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [(Lock.MEASURE << 48) + console.job.pk])
+            operations.recover(console.job.pk)
+            cursor.execute("SELECT pg_advisory_unlock_all()")  # a session that is closed lets go of them a moment later
+    finally:
+        other.close()
+    assert console.run.pk != broken.pk
 
 
 def test_a_worker_that_died_is_followed_by_another(console: Console, fake: FakeFlink) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.models import Batch, BatchItem, Job, Operation, Snapshot
 from jobs.models.batch import UNSUCCESSFUL
-from jobs.operations.record import BATCH_LOCK, alone, wake
+from jobs.operations.record import Lock, alone, wake
 from jobs.operations.together import ITEMS_TOGETHER, begin_together
 from jobs.states import ASKING_STEPS, Action, Step
 from workspaces import clock
@@ -124,7 +124,7 @@ def advance(batch_id: int) -> bool:
 
     Return False when somebody else is at it, who may not have seen yet what the caller knows of.
     """
-    with alone(BATCH_LOCK, batch_id) as mine:
+    with alone(Lock.BATCH, batch_id) as mine:
         for batch in OPEN.objects(pk=batch_id) if mine else []:
             _collect(batch)
             begun = _begin(batch)

@@ -12,7 +12,7 @@ from clusters.engine import Engine, EngineError, Figures, PastException
 from jobs.advice import known_of
 from jobs.masking import mask
 from jobs.models import Measurement, Run
-from jobs.operations.record import MEASURE_LOCK, alone, wake
+from jobs.operations.record import Lock, alone, wake
 from jobs.secrets import secret_values
 from workspaces import clock
 
@@ -67,7 +67,7 @@ def _ask(run_id: int, asked_at: str, ask: Callable[[Engine, str], Any], keep: Ca
     if run is None:
         return
     # One at a time on an endpoint: a Flink that hangs holds up one thread of a worker, whoever looks.
-    with alone(MEASURE_LOCK, run.endpoint_id) as mine:
+    with alone(Lock.MEASURE, run.endpoint_id) as mine:
         if not mine:
             Measurement.objects.filter(run=run).update(**{asked_at: None})
             return

@@ -13,7 +13,7 @@ from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
 from jobs.operations.at_once import in_waves
 from jobs.operations.ending import batches_of
-from jobs.operations.record import OPERATION_LOCK, Event, alone_with, look_again, wake, without_secrets
+from jobs.operations.record import Event, Lock, alone_with, look_again, wake, without_secrets
 from jobs.operations.silence import engine_of, may_ask
 from jobs.operations.steps import hand_over_all
 from jobs.operations.submit import Room, accept, submit
@@ -54,7 +54,7 @@ def perform(*operation_ids: int) -> set[int]:
 
     Return the batches that may be carried on: their places in line are free for the next ones.
     """
-    with alone_with(OPERATION_LOCK, operation_ids) as mine:
+    with alone_with(Lock.OPERATION, operation_ids) as mine:
         by_endpoint = defaultdict(list)
         for one in TO_ASK.objects(pks=mine) if mine else []:
             by_endpoint[one.run.endpoint_id].append(one)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from enum import IntEnum, unique
 from typing import Any
 
 from celery import current_app
@@ -36,8 +37,20 @@ FOLLOW_UP_SECONDS, FOLLOW_UP_CLICK_SECONDS, FOLLOW_UP_MORE_SECONDS, FOLLOW_UP_LA
 FEW = 8
 # The details of these are our own words: ids, numbers, an outcome, a place below a directory that we named.
 TOLD_BY_US = frozenset({Event.ASKED, Event.WAITING_FOR_SLOTS, Event.SNAPSHOT_COMPLETED, Event.ENDED})
-# Namespaces of our advisory locks.
-OPERATION_LOCK, ENDPOINT_LOCK, BATCH_LOCK, MEASURE_LOCK, SILENT_LOCK = 1, 2, 3, 4, 5
+
+
+@unique
+class Lock(IntEnum):
+    """Namespaces of our advisory locks, each with ids of its own kind."""
+
+    OPERATION = 1
+    ENDPOINT = 2
+    BATCH = 3
+    MEASURE = 4  # of an endpoint
+    SILENT = 5  # of an endpoint
+    RECOVERY = 6  # of a job
+    SEAL = 90  # of nothing: 0
+    RETENTION = 91  # of nothing: 0
 
 
 def wake(task: str, *args: object, countdown: float = 0) -> None:
@@ -105,7 +118,7 @@ def _pause(endpoint: FlinkEndpoint, operations: Collection[Operation]) -> float:
 
 
 @contextmanager
-def alone(namespace: int, pk: int) -> Iterator[bool]:
+def alone(namespace: Lock, pk: int) -> Iterator[bool]:
     """Hold an advisory lock; yield False when somebody else has it. It dies with the process, so nothing stays claimed.
 
     It only keeps two workers from doing the same work twice; what keeps the rows right are the compare-and-sets.
@@ -115,7 +128,7 @@ def alone(namespace: int, pk: int) -> Iterator[bool]:
 
 
 @contextmanager
-def alone_with(namespace: int, pks: Collection[int]) -> Iterator[list[int]]:
+def alone_with(namespace: Lock, pks: Collection[int]) -> Iterator[list[int]]:
     """Hold an advisory lock on each of these; yield those that nobody else has."""
     keys = [(namespace << 48) + pk for pk in pks]
     with connection.cursor() as cursor:

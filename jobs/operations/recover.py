@@ -7,7 +7,7 @@ from django.db import transaction
 from jobs.models import Job, Operation, Run
 from jobs.operations import back_off
 from jobs.operations.opening import lock_job, record_done
-from jobs.operations.record import alone, problem, update_job
+from jobs.operations.record import Lock, alone, problem, update_job
 from jobs.operations.restore import where_to_go_on
 from jobs.operations.run import run
 from jobs.states import Action, Outcome, Step
@@ -16,7 +16,6 @@ from workspaces.models import Visitor
 from workspaces.prepared import Prepared
 from workspaces.refusal import Refusal
 
-RECOVERY_LOCK = 4  # a namespace of its own beside those of record.py
 # A recovery that a worker has in hand is offered again after this, should he have died.
 REOFFER_SECONDS = 3
 AT_ONCE = 100
@@ -56,7 +55,7 @@ def _offer(job_id: int, at: datetime | None, now: datetime) -> bool:
 def recover(job_id: int) -> None:
     """Run the job again if it is still due, broken and idle. Anybody may call this at any time, any number of times."""
     soon = clock.now() + timedelta(seconds=REOFFER_SECONDS)
-    with alone(RECOVERY_LOCK, job_id) as mine:
+    with alone(Lock.RECOVERY, job_id) as mine:
         jobs = Job.objects.select_related("problem", "current_run__version", "current_run__job")
         job = jobs.filter(pk=job_id, recover_at__lte=soon, deleted_at=None).first()
         if not mine or job is None or job.current_run is None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from clusters.engine import Engine, EngineError, Unanswered, Unreachable
 from clusters.models import FlinkEndpoint
-from jobs.operations.record import SILENT_LOCK, alone
+from jobs.operations.record import Lock, alone
 
 # So many requests in a row without an answer tell of the Flink, not of one job.
 SILENT_AFTER = 2
@@ -76,7 +76,7 @@ def may_ask(endpoint: FlinkEndpoint) -> Iterator[bool]:
     """Yield whether this thread may ask: of all workers, one at a time asks a Flink that is silent."""
     with _one_of(Threads.asking, endpoint) as is_free:
         if is_free and endpoint.unreachable_since:
-            with alone(SILENT_LOCK, endpoint.pk) as mine:
+            with alone(Lock.SILENT, endpoint.pk) as mine:
                 yield mine
         else:
             yield is_free

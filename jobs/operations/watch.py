@@ -18,7 +18,7 @@ from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing, close_all
 from jobs.operations.ending import Ending, batches_of, end_all, together
 from jobs.operations.follow import Answers, ask_triggers, complete_all, follow, is_to_be_asked
-from jobs.operations.record import ENDPOINT_LOCK, Event, alone, claim_follow_up, deadline, is_late, problem, wake
+from jobs.operations.record import Event, Lock, alone, claim_follow_up, deadline, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
 from jobs.operations.silence import engine_of, may_look
 from jobs.operations.unrecorded import note_unrecorded, take_over
@@ -43,7 +43,7 @@ def watch(
     because something of theirs has ended. Return when the caller is to look once more, if he is.
     """
     look = None
-    with alone(ENDPOINT_LOCK, endpoint_id) as mine:
+    with alone(Lock.ENDPOINT, endpoint_id) as mine:
         for endpoint in ENDPOINT.objects(pk=endpoint_id) if mine else []:
             with may_look(endpoint) as is_to_look:
                 if not is_to_look:
