@@ -49,6 +49,8 @@ def create_cluster(user: User, values: dict[str, Any]) -> Cluster:
 def change_cluster(user: User, cluster: Cluster, values: dict[str, Any]) -> Cluster:
     """Set fields of a cluster by name. Raise Refusal for a taken name."""
     before = _locked(cluster.pk)
+    if _has_all(before, values):
+        return before
     after = Cluster.objects.get(pk=cluster.pk)
     for name, value in values.items():
         setattr(after, name, value)
@@ -115,6 +117,8 @@ def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any])
         raise Refusal(_("This Flink endpoint was removed in the meantime."))
     if now.is_default and not values["is_default"]:
         raise Refusal(_("One Flink version must be the default. Make another one the default instead."))
+    if _has_all(now, values):
+        return now
     if now.rest_url != values["rest_url"]:
         values = values | UNSEEN
         now.end_outage()
@@ -212,6 +216,11 @@ def _locked(pk: int) -> Cluster:
     if now := Cluster.objects.select_for_update().filter(pk=pk).first():
         return now
     raise Refusal(_("This cluster has been deleted."))
+
+
+def _has_all(row: Cluster | FlinkEndpoint, values: dict[str, Any]) -> bool:
+    """Tell whether to set these fields would change nothing."""
+    return all(getattr(row, name) == value for name, value in values.items())
 
 
 def _saved(cluster: Cluster) -> Cluster:

@@ -162,6 +162,17 @@ def test_maintenance_stops_new_starts_and_is_on_record(
     ]
 
 
+def test_what_changes_nothing_is_not_on_record(
+    ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint, url: str
+) -> None:
+    kept = {"name": cluster.name, "total_cu": "32", "snapshot_directory": cluster.snapshot_directory}
+    supported = {"supports_fine_grained": "on", "supports_snapshot_choice": "on"}
+    assert ruler.post(f"{url}edit/", kept | supported).status_code == 302
+    same = {"flink_version": endpoint.flink_version, "rest_url": endpoint.rest_url, "is_default": "on"}
+    assert ruler.post(f"{url}endpoints/{endpoint.pk}/edit/", same).status_code == 302
+    assert not Event.objects.exists()
+
+
 def test_the_database_wants_a_reason(cluster: Cluster) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Cluster.objects.update(is_under_maintenance=True, maintenance_reason="")

@@ -187,6 +187,19 @@ def test_jobs_mention_by_draft_version_property_and_run(alice: User, console: Co
     assert variables.mentions(workspace) == {"old": ["orders"], "new": ["orders"], "property": ["orders"]}
 
 
+def test_what_stands_for_itself_mentions_nothing(alice: User, job: Job, workspace: Workspace) -> None:
+    saved(alice, job, SQL.replace("= '1'", "= '$${rate}'"), properties={"a.b": "$${x}, ${y}"})
+    assert variables.mentions(workspace) == {"y": ["orders"]}
+
+
+def test_a_change_that_changes_nothing_is_none(alice: User, root: User, workspace: Workspace) -> None:
+    made = make(alice, workspace, "rate", "1")
+    variables.change(root, made, "1", "")
+    made.refresh_from_db()
+    assert made.changed_by == alice
+    assert Event.objects.count() == 1
+
+
 def test_a_viewer_sees_names_and_visible_values_and_may_change_nothing(
     client: Client, vera: User, alice: User, workspace: Workspace, url: str
 ) -> None:

@@ -51,7 +51,10 @@ def create(
 def change(user: User, variable: Variable, value: str | None, description: str) -> None:
     """Give a variable another value (None: the same) and description. What is hidden stays hidden. Raise Refusal."""
     now = _locked(variable)
-    if value is not None and (now.is_hidden or value != now.value):
+    is_same = value is None or (value == now.value and not now.is_hidden)
+    if is_same and description == now.description:
+        return
+    if value is not None and not is_same:
         _retire(now)
         now.value = seal(value) if now.is_hidden else value
         record(user, now.workspace.serial, Event.Code.VARIABLE_CHANGED, name=now.name)
@@ -95,7 +98,9 @@ def mentions(workspace: Workspace) -> dict[str, list[str]]:
         Cast("current_run__version__properties", TextField()),
     ]
     whole = Concat(*(Coalesce(text, Value("", TextField())) for text in texts), output_field=TextField())
-    name = Func(whole, Value(r"\$\{([^{}\n]*)\}"), Value("g"), function="regexp_matches", output_field=TextField())
+    name = Func(
+        whole, Value(r"(?<!\$)\$\{([^{}\n]*)\}"), Value("g"), function="regexp_matches", output_field=TextField()
+    )
     name.set_returning = True
     jobs = workspace.jobs.filter(deleted_at=None).annotate(
         latest=FilteredRelation("versions", condition=Q(versions__number=F("last_version_number")))
