@@ -317,6 +317,14 @@ def test_it_refuses_bad_names(client: Client, alice: User, endpoint: FlinkEndpoi
     assert not Job.objects.exists()
 
 
+def test_a_form_without_anything_says_what_it_lacks(
+    client: Client, alice: User, endpoint: FlinkEndpoint, url: str
+) -> None:
+    client.force_login(alice)
+    answer = client.post(f"{url}new/")
+    assert (answer.status_code, answer.text.count("This field is required.")) == (422, 2)
+
+
 def test_it_refuses_a_name_that_is_taken(client: Client, alice: User, job: Job, url: str) -> None:
     client.force_login(alice)
     answer = client.post(url + "new/", {"name": job.name, "endpoint": job.endpoint_id})

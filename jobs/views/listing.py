@@ -28,7 +28,7 @@ from jobs.views.paging import PageNumbers, counted_once, page_of
 from jobs.views.rows import html_of, rows_of
 from jobs.views.visit import Request, workspace_of
 from jobs.views.watched import Watched, watched
-from workspaces.answers import leave_to
+from workspaces.answers import leave_to, sent
 from workspaces.models import May
 
 SORTS = {
@@ -137,7 +137,7 @@ def new(request: Request, serial: str) -> HttpResponse:
     workspace = workspace_of(request, serial)
     if not workspace.may(request.user, May.OPERATE):
         raise PermissionDenied
-    form = NewJobForm(request.POST or None, workspace=workspace, initial={"folder": request.GET.get("folder", "")})
+    form = NewJobForm(sent(request), workspace=workspace, initial={"folder": request.GET.get("folder", "")})
     refusal = ""
     if form.is_valid():
         endpoint: FlinkEndpoint = form.cleaned_data["endpoint"]
