@@ -155,8 +155,13 @@ def _properties(asked: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in asked.get("Properties", []):
         key, value = one["Key"].strip(), one["Value"].strip()
-        if not key or not value or key in found or any(mark in key + value for mark in "\r\n"):
+        if not key or not value or key in found or len(f"{key}{value}".splitlines()) > 1:
             sentence = gettext_lazy("The property %(name)s is empty, set twice, or more than one line.")
+            raise ApiError(Code.BAD_PROPERTIES, sentence, name=key[:100])
+        if ":" in key or key.startswith("#"):  # in the lines of the form it would be another one, or a comment
+            sentence = gettext_lazy(
+                "%(name)s can't be the name of a property: it has a colon, or a # at its beginning."
+            )
             raise ApiError(Code.BAD_PROPERTIES, sentence, name=key[:100])
         found[key] = value
     if "CheckpointRetainedNum" in asked:

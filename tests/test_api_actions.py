@@ -220,6 +220,10 @@ def test_a_wrong_job_is_not_created(
         ({"ProgramArgs": json.dumps({"SqlCode": base64.b64encode(b"CREATE").decode()})}, "FailedOperation.GrammarCheckFailure"),
         ({"Properties": [{"Key": "env.java.opts", "Value": "-X"}]}, "InvalidParameter.UnsupportedFlinkConf"),
         ({"Properties": [{"Key": "a", "Value": "b\nenv.java.opts: x"}]}, "InvalidParameter.UnsupportedFlinkConf"),
+        # Each of these would have become another property, or none.
+        ({"Properties": [{"Key": "a", "Value": "b\u2028c: d"}]}, "InvalidParameter.UnsupportedFlinkConf"),
+        ({"Properties": [{"Key": "a:b", "Value": "c"}]}, "InvalidParameter.UnsupportedFlinkConf"),
+        ({"Properties": [{"Key": "#a", "Value": "b"}]}, "InvalidParameter.UnsupportedFlinkConf"),
         ({"ProgramArgs": json.dumps({"SqlCode": base64.b64encode(b"a" * 200_001).decode()})}, "InvalidParameterValue"),
         ({"DefaultParallelism": 100_000}, "InvalidParameterValue"),
         ({"JobManagerSpec": 0.3}, "InvalidParameterValue"),
