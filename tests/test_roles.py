@@ -302,13 +302,15 @@ def test_whoever_has_not_signed_in_is_sent_to_do_so(client: Client, address: Add
 
 @each_address
 def test_nonsense_in_an_address_or_a_form_is_no_error_of_the_console(address: Address, world: dict[Any, Any]) -> None:
-    client = signed_in(world, "root")
     path = path_of(address, world)
-    for nonsense in ("abc", "\0", "9" * 30, "é" * 3000):
-        query = dict.fromkeys(QUERIES, nonsense)
-        may_refuse = {200, 204, 302, 400, 404, 405, 409, 422}
-        assert ask(client, "GET", path, query).status_code in may_refuse, (path, nonsense)
-        assert ask(client, "POST", path, dict.fromkeys(FIELDS, nonsense)).status_code in may_refuse, (path, nonsense)
+    # Who may do all gets furthest; the others must not get into a way of their own.
+    tried = [("root", nonsense) for nonsense in ("abc", "\0", "9" * 30, "é" * 3000)]
+    for kind, nonsense in [*tried, *((kind, "\u202e\0") for kind in VISITORS if kind != "root")]:
+        client = signed_in(world, kind)
+        may_refuse = {200, 204, 302, 400, 404, 405, 409, 422} | ({403} if kind != "root" else set())
+        for method, names in (("GET", QUERIES), ("POST", FIELDS)):
+            answer = ask(client, method, path, dict.fromkeys(names, nonsense))
+            assert answer.status_code in may_refuse, (kind, method, path, nonsense)
 
 
 QUERIES = [
