@@ -202,6 +202,12 @@ class Figures:
         known = [one.source_records for one in self.tasks if one.source_records is not None]
         return sum(known) if known else None
 
+    @property
+    def are_blank(self) -> bool:
+        """Tell whether nothing is known of any task: Flink begins to gather when it is first asked, and has nothing until then."""
+        measured = ((one.records_in, one.records_out, one.busy, one.backpressured) for one in self.tasks)
+        return all(value is None for values in measured for value in values)
+
 
 @dataclass(frozen=True, slots=True)
 class PastException:

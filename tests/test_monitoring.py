@@ -111,13 +111,45 @@ def test_without_an_answer_what_is_there_stays(console: Console, running: Run, f
 def test_what_flink_can_not_tell_is_not_made_up(
     console: Console, running: Run, fake: FakeFlink, client: Client
 ) -> None:
-    fake.jobs[running.flink_job_id].metrics = {}
+    fake.jobs[running.flink_job_id].metrics = {"Source: src": {"backPressuredTimeMsPerSecond": 0}}
     measured(running)
     assert Measurement.objects.get().throughput[0][1] is None
     client.force_login(console.user)
     page = client.get(f"/jobs/{console.job.serial}/monitoring/").text
     assert "Flink tells no records of these sources." in page
     assert re.search(r"\d/s\b", page) is None  # a job ID that ends in 0 is followed by /stop/
+
+
+def test_a_flink_that_only_begins_to_gather_is_asked_again_soon(
+    console: Console, running: Run, fake: FakeFlink, client: Client
+) -> None:
+    job = fake.jobs[running.flink_job_id]
+    known, job.metrics = job.metrics, {}
+    measured(running)
+    waits = Measurement.objects.get()
+    assert (waits.measured_at, waits.throughput) == (None, [])
+    assert waits.asked_at
+    assert timezone.now() - waits.asked_at > timedelta(seconds=7)
+    client.force_login(console.user)
+    address = f"/jobs/{console.job.serial}/monitoring/"
+    assert "The first figures appear here in a moment." in client.get(address).text
+    job.metrics = known
+    operations.measure(running.pk)
+    assert "12.5/s" in client.get(address).text
+    assert "blank_since" not in Measurement.objects.get().newest
+
+
+def test_a_flink_that_gathers_nothing_is_not_waited_for(
+    console: Console, running: Run, fake: FakeFlink, client: Client
+) -> None:
+    fake.jobs[running.flink_job_id].metrics = {}
+    long_ago = int((timezone.now() - timedelta(minutes=1)).timestamp() * 1000)
+    Measurement.objects.create(run=running, newest={"blank_since": long_ago})
+    operations.measure(running.pk)
+    client.force_login(console.user)
+    page = client.get(f"/jobs/{console.job.serial}/monitoring/").text
+    assert "Flink tells no records of these sources." in page
+    assert re.search(r"\d/s\b", page) is None
 
 
 def test_one_measures_on_an_endpoint_and_the_other_comes_again(running: Run) -> None:
@@ -222,9 +254,15 @@ def test_numbers_are_written_for_people() -> None:
     assert [share(one) for one in (None, 0.0, 0.623)] == ["–", "0%", "62%"]
 
 
+# The source, a condition and the sink are one task: as a whole it has neither input nor output.
+CHAINED = """CREATE TABLE src (id BIGINT, price DOUBLE) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
+CREATE TABLE snk (id BIGINT) WITH ('connector' = 'print');
+INSERT INTO snk SELECT id FROM src WHERE price > 0 OR id > 0;"""
+
+
 @pytest.mark.flink
 def test_the_real_flink_tells_what_a_job_reads(alice: User, workspace: Workspace, real: FlinkEndpoint) -> None:
-    job = make_job(alice, workspace, real, "measured", checkpoint_interval_seconds=1)
+    job = make_job(alice, workspace, real, "measured", sql=CHAINED, checkpoint_interval_seconds=1)
     console = Console(job, alice, real)
     console.click_run()
 
@@ -239,6 +277,13 @@ def test_the_real_flink_tells_what_a_job_reads(alice: User, workspace: Workspace
     until(is_up, "the job runs")
     operations.want_figures(console.run)
     engine = real.engine()
+
+    def is_measured() -> bool:
+        operations.measure(console.run.pk)
+        return Measurement.objects.get().measured_at is not None
+
+    until(is_measured, "the first figures are there", every=0.5)
+    assert Measurement.objects.get().throughput[0][1] is not None
 
     def reads() -> bool:
         figures = engine.figures(console.run.flink_job_id)

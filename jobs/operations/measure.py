@@ -20,6 +20,8 @@ from workspaces import clock
 MEASURED_EVERY = timedelta(seconds=10)
 # What was told longer ago than this is past.
 FRESH = 3 * MEASURED_EVERY
+# Flink begins to gather when it is first asked, and needs about a second. Whoever has nothing after FRESH gathers nothing.
+ASKED_AGAIN_AFTER = timedelta(seconds=2)
 # How often a page asks for what is new: while Flink is being asked; and else.
 SOON_SECONDS, NOW_AND_THEN_SECONDS = 1, 5
 THROUGHPUT_KEPT = timedelta(hours=1)
@@ -82,10 +84,18 @@ def _ask(run_id: int, asked_at: str, ask: Callable[[Engine, str], Any], keep: Ca
 def _keep(run: Run, figures: Figures) -> None:
     now = clock.now()
     kept = Measurement.objects.select_for_update().get(run=run)
+    blank_since = kept.newest.get("blank_since", _milliseconds(now)) if figures.are_blank else None
+    if blank_since and now - moment(blank_since) < FRESH:
+        kept.asked_at = now - MEASURED_EVERY + ASKED_AGAIN_AFTER
+        kept.newest["blank_since"] = blank_since
+        kept.save(update_fields=["asked_at", "newest"])
+        return
     newest, secrets = asdict(figures), secret_values(run.version)
     # Flink can be told to name tasks by all that they do, conditions with their values included.
     newest["tasks"] = [one | {"name": mask(one["name"], secrets)} for one in newest["tasks"]]
     told = [one | {"triggered_at": _milliseconds(one["triggered_at"])} for one in newest.pop("checkpoints")]
+    if blank_since:
+        newest["blank_since"] = blank_since
     long_ago = _milliseconds(now - THROUGHPUT_KEPT)
     kept.measured_at, kept.newest = now, newest
     kept.throughput = [point for point in kept.throughput if point[0] > long_ago]
