@@ -5,6 +5,7 @@ The grouping is done in the database, and no trace is read: with 10,000 jobs it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,12 +16,14 @@ from django.db.models.functions import Coalesce, Left, RowNumber
 
 from clusters.models import FlinkEndpoint
 from jobs.advice import Explanation, explain
+from jobs.flink_ids import is_of, origin_of
 from jobs.known_errors import FALLBACK
 from jobs.models import Job, JobQuerySet, Problem
 from workspaces.models import Workspace
 
 SAMPLE = 10
 UNREACHABLE = "cluster-unreachable"
+TWICE = "runs-twice"
 # What is shown of a job comes from Flink while it has a live run or an open operation.
 IS_UNREACHABLE = Q(endpoint__unreachable_since__isnull=False) & (
     Q(current_run__isnull=False, current_run__ended_at=None) | ~Q(action="")
@@ -46,15 +49,15 @@ SINCE = Case(When(IS_UNREACHABLE, then=F("endpoint__unreachable_since")), defaul
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One thing that is wrong with `count` jobs on one endpoint, first seen at `since`, last at `latest`."""
+    """One thing that is wrong with `count` jobs on one endpoint, first seen at `since`, last at `latest`; None where that is not known."""
 
     key: str
     endpoint: FlinkEndpoint
     explanation: Explanation
     is_unreachable: bool
     count: int
-    since: datetime
-    latest: datetime
+    since: datetime | None
+    latest: datetime | None
     jobs: list[dict[str, Any]]
 
     @property
@@ -69,6 +72,9 @@ def with_problem(jobs: JobQuerySet, wish: str) -> JobQuerySet:
     endpoint, code, words = [*wish.split(":", 2), "", ""][:3]
     if not (endpoint.isascii() and endpoint.isdecimal() and len(endpoint) < 10):
         return jobs.none()
+    if code == TWICE:
+        on = FlinkEndpoint.objects.filter(pk=int(endpoint)).first()
+        return _running_twice(jobs, on) if on else jobs.none()
     here: Any = jobs.filter(HAS_PROBLEM, endpoint=int(endpoint)).alias(**SAME)
     return here.filter(code=code, words=words)
 
@@ -83,7 +89,29 @@ def groups_of(workspace: Workspace) -> list[Group]:
     endpoints = FlinkEndpoint.objects.select_related("cluster").in_bulk([row["endpoint"] for row in rows])
     problems = Problem.objects.defer("trace").in_bulk([row["newest"] for row in rows if row["newest"]])
     samples = _samples(jobs)
-    return [_group(row, endpoints[row["endpoint"]], problems.get(row["newest"]), samples) for row in rows]
+    return [*_twice(workspace)] + [
+        _group(row, endpoints[row["endpoint"]], problems.get(row["newest"]), samples) for row in rows
+    ]
+
+
+def _running_twice(jobs: JobQuerySet, endpoint: FlinkEndpoint) -> JobQuerySet:
+    """Keep the jobs of which the Flink of this endpoint runs one on no record beside their run."""
+    origins = [origin_of(one) for one in endpoint.unrecorded_jobs]
+    serials = {one.serial for one in origins if one}
+    return jobs.filter(endpoint=endpoint, serial__in=serials, current_run__isnull=False, current_run__ended_at=None)
+
+
+def _twice(workspace: Workspace) -> Iterator[Group]:
+    """Give what runs twice, cluster by cluster: it comes first, as two of one job may write the same results."""
+    endpoints = FlinkEndpoint.objects.filter(cluster__workspaces=workspace).exclude(unrecorded_jobs=[])
+    for endpoint in endpoints.select_related("cluster").order_by("pk"):
+        jobs = _running_twice(Job.objects.filter(workspace=workspace, deleted_at=None), endpoint)
+        found: list[Any] = list(jobs.order_by("name", "pk").values("serial", "name"))
+        if found:
+            ids = [one for one in endpoint.unrecorded_jobs if any(is_of(one, job["serial"]) for job in found[:SAMPLE])]
+            told = {"cluster": endpoint.cluster.name, "ids": ", ".join(ids)}
+            why = explain(Problem(code=TWICE, values=told))
+            yield Group(f"{endpoint.pk}:{TWICE}:", endpoint, why, False, len(found), None, None, found[:SAMPLE])
 
 
 def _samples(jobs: Any) -> dict[str, list[dict[str, Any]]]:

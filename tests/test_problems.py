@@ -14,6 +14,7 @@ from jobs.operations.record import problem, update_job
 from jobs.problem_groups import groups_of
 from jobs.states import RunEnd, Status
 from tests.conftest import Console, make_job
+from tests.test_unrecorded import start_unrecorded
 from workspaces.models import Workspace
 
 pytestmark = pytest.mark.django_db
@@ -184,7 +185,7 @@ def test_its_queries_are_as_many_for_a_thousand_jobs(
 
 
 # Session, user, workspace, role, groups, endpoints, problems, jobs; the frame's own workspaces.
-COST = 8
+COST = 9
 
 
 def test_it_is_hidden_from_other_workspaces_and_rejects_post(client: Client, charlie: User, job: Job) -> None:
@@ -198,3 +199,25 @@ def test_a_job_that_ended_by_itself_lacks_nothing(console: Console, workspace: W
     Run.objects.update(end=RunEnd.FINISHED, ended_at=timezone.now())
     lose(console.endpoint)
     assert groups_of(workspace) == []
+
+
+def test_a_second_run_on_flink_is_seen_in_the_list_and_here(
+    console: Console, workspace: Workspace, client: Client
+) -> None:
+    console.start()
+    client.force_login(console.user)
+    lists = f"/spaces/{workspace.serial}/jobs/"
+    assert "runs twice on Flink" not in client.get(lists).text
+    seen = page(client, workspace).context["seen"]
+    second = start_unrecorded(console)
+    console.watch()
+    assert f'href="/jobs/{console.job.serial}/#second">runs twice on Flink' in client.get(lists).text
+    answer = client.get(f"/spaces/{workspace.serial}/problems/", {"seen": seen}, headers={"HX-Request": "true"}).text
+    assert "Flink runs this job a second time (1 job)" in answer
+    assert second in answer
+    [group] = groups_of(workspace)
+    assert console.job.name in client.get(lists, {"problem": group.key}).text
+    assert "runs twice on Flink" in client.get(f"/jobs/{console.job.serial}/versions/").text
+    console.click_stop()
+    console.settle()
+    assert groups_of(workspace) == []  # it is taken over, and runs alone

@@ -8,6 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce, Now
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -161,7 +162,7 @@ class Job(models.Model):
         """The current run while it is not over."""
         return self.current_run if self.current_run and not self.current_run.ended_at else None
 
-    @property
+    @cached_property
     def second_ids(self) -> list[str]:
         """The Flink ids of what runs of the job beside its run, on no record."""
         if not self.live_run:

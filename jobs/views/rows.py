@@ -22,6 +22,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
+from jobs.flink_ids import is_of
 from jobs.models import Job
 from jobs.templatetags.console import clock, moment_text
 from workspaces.kept import in_pieces, joined, key_of, place
@@ -38,6 +39,8 @@ WRITTEN = (
     "problem__created_at",
 )
 NOT_SHOWN = ("pk", "changed_at")
+# As the database has it: what runs unrecorded of whatever job. Of a row it becomes whether its own job does so.
+SECOND = "endpoint__unrecorded_jobs"
 # All else that these templates show of a job, and all by which they decide what to show.
 SHOWN = (
     *("type", "status", "action", "step", "recover_at", "last_version_number", "workspace__serial", "cluster__name"),
@@ -46,6 +49,7 @@ SHOWN = (
     *("current_run__flink_state", "current_run__tasks_up", "current_run__tasks_total", "current_run__missing_since"),
     *("current_run__version__number", "current_run__endpoint__rest_url", "current_run__endpoint__dashboard_url"),
     *("problem__code", "problem__values", "problem__summary"),
+    SECOND,
 )
 
 
@@ -60,6 +64,7 @@ BY_SERIAL = Prepared(
     workspace=-1,
     serials=["a serial"],
 )
+SERIAL = len(NOT_SHOWN) + WRITTEN.index("serial")
 BEGIN = len(NOT_SHOWN) + len(WRITTEN)
 KEPT_SECONDS = 3600
 # Of this process alone, and at most about 20 MB of it.
@@ -97,6 +102,7 @@ def cells_of(workspace: int, serials: Sequence[str], can_operate: bool) -> list[
 
 def _rows(found: list[tuple[Any, ...]], template: str, can_operate: bool) -> list[Row]:
     # How a time of today is written depends on the day.
+    found = [_with_its_own(values) for values in found]
     about = (template, get_language(), can_operate, datetime.now(UTC).date())
     keys = [_key(values, about) for values in found]
     looks: dict[str, list[str]] = _looks.get_many(set(keys))
@@ -105,6 +111,12 @@ def _rows(found: list[tuple[Any, ...]], template: str, can_operate: bool) -> lis
         _looks.set_many(rendered, KEPT_SECONDS)
         looks |= rendered
     return [_row(values, looks[key]) for key, values in zip(keys, found, strict=True)]
+
+
+def _with_its_own(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Say at the place of what runs unrecorded on the endpoint whether the job of these values is among it."""
+    unrecorded = json.loads(values[-1] or "[]")
+    return (*values[:-1], any(is_of(one, values[SERIAL]) for one in unrecorded))
 
 
 def html_of(rows: Iterable[Row]) -> SafeString:
@@ -121,7 +133,10 @@ def _render(values: tuple[Any, ...], template: str, can_operate: bool) -> list[s
     told = dict(zip(SHOWN, values[BEGIN:], strict=True))
     for name, value in zip(WRITTEN, values[len(NOT_SHOWN) : BEGIN], strict=True):
         told[name] = None if value is None else STAND_INS[name]
-    context = {"job": _made_of(Job, told), "can_operate": can_operate, "oob": template == CELLS}
+    runs_twice = told.pop(SECOND)
+    job = _made_of(Job, told)
+    job.second_ids = [SECOND] if runs_twice and job.live_run else []
+    context = {"job": job, "can_operate": can_operate, "oob": template == CELLS}
     html = str(render_to_string(template, context))
     for time, name in ((UPDATED, "updated"), (WRONG, "wrong")):
         html = html.replace(time.isoformat(), place(name)).replace(moment_text(time), place(f"{name}_text"))
