@@ -144,3 +144,24 @@ def test_a_snapshot_is_run_from_without_scrolling_to_its_end(console: Console, p
     expect(phone.get_by_role("dialog")).to_be_visible()
     expect(phone.get_by_role("radio", name="From a snapshot that I choose")).to_be_checked()
     expect(phone.locator(f"#choose-{console.snapshot.serial}")).to_be_checked()
+
+
+@pytest.mark.parametrize("place", ["versions/", "runs/", "snapshots/", "records"])
+def test_a_table_of_what_was_done_needs_no_scrolling_sideways(
+    console: Console, phone: Page, base: str, place: str
+) -> None:
+    console.start()
+    console.click_stop(with_snapshot=True)
+    console.settle()
+    where = (
+        f"spaces/{console.job.workspace.serial}/operations/"
+        if place == "records"
+        else f"jobs/{console.job.serial}/{place}"
+    )
+    phone.goto(f"{base}/{where}")
+    table = phone.locator("table.cards")
+    expect(table.locator("tbody tr").first).to_be_visible()
+    assert table.locator("xpath=..").evaluate("box => box.scrollWidth <= box.clientWidth")
+    labels = table.locator("td[data-label]").evaluate_all("cells => cells.map(cell => cell.dataset.label)")
+    assert labels
+    assert all(labels)
