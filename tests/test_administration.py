@@ -126,7 +126,7 @@ def test_what_becomes_of_a_user_is_on_record(ruler: Client, workspace: Workspace
     ruler.post(reverse("admin:auth_user_delete", args=[tom.pk]), {"post": "yes"})
     assert not User.objects.filter(pk=tom.pk).exists()
     assert told(tom)[1:] == [
-        "The user tom was renamed; the name is thomas now.",
+        "The user tom was renamed to thomas.",
         "The user thomas became a super admin.",
         "The user thomas is no super admin any more.",
         "The user thomas may not sign in any more.",

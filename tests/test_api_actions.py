@@ -400,8 +400,8 @@ def test_a_folder_is_renamed_and_moved_in_one_call(program: Program, alice: User
     assert (inner.name, inner.parent) == ("renamed", b)
     told = [str(one) for one in Event.objects.filter(about=workspace.serial, code__startswith="folder-")[:2]]
     assert told == [
-        "The folder b/moved was renamed; it is called renamed.",
-        "The folder a/inner was moved; it is b/moved now.",
+        "The folder b/moved was renamed to renamed.",
+        "The folder a/inner was moved; its path is now b/moved.",
     ]
 
 

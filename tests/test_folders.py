@@ -145,10 +145,10 @@ def test_every_act_on_a_folder_is_on_record(alice, bob, workspace) -> None:
     assert [(str(one), one.by) for one in told] == [
         ("The folder f1 was created.", alice),
         ("The folder f1/f2 was created.", alice),
-        ("The folder f1/f2 was renamed; it is called spot.", bob),
-        ("The folder f1/spot was moved; it is spot now.", bob),
-        ("The folder spot was moved; it is f1/fast now.", alice),
-        ("The folder f1/fast was renamed; it is called slow.", alice),
+        ("The folder f1/f2 was renamed to spot.", bob),
+        ("The folder f1/spot was moved; its path is now spot.", bob),
+        ("The folder spot was moved; its path is now f1/fast.", alice),
+        ("The folder f1/fast was renamed to slow.", alice),
         ("The folder f1/slow was deleted.", bob),
     ]
 

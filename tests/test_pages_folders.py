@@ -313,8 +313,8 @@ def test_what_is_done_to_folders_is_told_where_the_workspace_is(
     page = client.get(f"/spaces/{workspace.serial}/members/").text
     for told in (
         "The folder trade/spot was created.",
-        "The folder trade/spot was renamed; it is called margin.",
-        "The folder trade/margin/fast was moved; it is risk/fast now.",
+        "The folder trade/spot was renamed to margin.",
+        "The folder trade/margin/fast was moved; its path is now risk/fast.",
         "The folder trade/margin was deleted.",
     ):
         assert told in page
