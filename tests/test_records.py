@@ -14,7 +14,7 @@ from django.utils import timezone
 from jobs import operations
 from jobs.models import Job, Operation
 from jobs.states import Action, Outcome, Step
-from jobs.templatetags.console import PARAM_NAMES
+from jobs.templatetags.console import PARAM_NAMES, telling
 from tests.conftest import Console, make_job
 from tests.fake_flink import FakeFlink
 from workspaces.models import Workspace
@@ -161,3 +161,14 @@ def test_its_queries_do_not_grow(
     # Session, user, workspace, operations, members, switch of workspaces.
     with django_assert_num_queries(6):
         client.get(url)
+
+
+def test_a_permission_that_was_not_given_is_not_told(console: Console, client: Client) -> None:
+    console.start()
+    client.force_login(console.user)
+    told = "Skip state that the new version can"
+    addresses = (f"/spaces/{console.job.workspace.serial}/operations/", f"/jobs/{console.job.serial}/operations/")
+    assert not any(told in client.get(address).text for address in addresses)
+    operation = console.last
+    operation.params["allow_non_restored_state"] = True
+    assert telling(operation.params)[-1] == ("allow_non_restored_state", True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -262,6 +262,12 @@ PARAM_NAMES = {
 def param_name(name: str) -> str:
     """Return the name of an operation's parameter for people; an unknown one as it is written."""
     return str(PARAM_NAMES.get(name, name))
+
+
+@register.filter
+def telling(params: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Return names and values of an operation's parameters, without a permission that was not given: nearly no run has it."""
+    return [(name, value) for name, value in params.items() if (name, value) != ("allow_non_restored_state", False)]
 
 
 @register.filter
