@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from workspaces.serials import ALPHABET
 
-# Eight characters of 36 kinds fit into 42 bits.
+# Eight characters of 36 kinds fit into 42 bits, and these into so many hex digits.
+SERIAL_DIGITS = 11
 SERIAL = re.compile(r"cql-([a-z0-9]{8})")
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 HIGHEST = 0xFFFF
@@ -41,7 +42,7 @@ def flink_id_of_run(serial: str, version: int, published_at: datetime) -> str:
     if found is None:
         return new_flink_id()
     told = version if version <= HIGHEST else 0
-    return f"{int(found[1], 36):011x}{told:04x}{mark_of(published_at):04x}{secrets.randbits(52):013x}"
+    return f"{int(found[1], 36):0{SERIAL_DIGITS}x}{told:04x}{mark_of(published_at):04x}{secrets.randbits(52):013x}"
 
 
 def mark_of(published_at: datetime) -> int:
@@ -59,7 +60,7 @@ def origin_of(flink_id: str) -> Origin | None:
     """Return what an id may tell; None where it is surely not one of ours. Others may look like ours by chance."""
     if not re.fullmatch(r"[0-9a-f]{32}", flink_id):
         return None
-    number = int(flink_id[:11], 16)
+    number = int(flink_id[:SERIAL_DIGITS], 16)
     if number >= 36**8:
         return None
     serial = ""

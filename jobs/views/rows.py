@@ -16,13 +16,13 @@ from html import escape
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Func, QuerySet
 from django.db.models.expressions import RawSQL
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 
-from jobs.flink_ids import is_of
+from jobs.flink_ids import SERIAL_DIGITS
 from jobs.models import Job
 from jobs.templatetags.console import clock, moment_text
 from workspaces.kept import in_pieces, joined, key_of, place
@@ -39,8 +39,16 @@ WRITTEN = (
     "problem__created_at",
 )
 NOT_SHOWN = ("pk", "changed_at")
-# As the database has it: what runs unrecorded of whatever job. Of a row it becomes whether its own job does so.
-SECOND = "endpoint__unrecorded_jobs"
+# Whether the Flink runs another one of this job, on no record: ids of one job begin alike (jobs/flink_ids.py). The database tells it, as
+# after a backup was restored thousands may run on no record.
+RUNS_TWICE = Func(
+    "endpoint__unrecorded_jobs",
+    "current_run__flink_job_id",
+    template="EXISTS (SELECT FROM jsonb_array_elements_text(%(expressions)s AS text) AS own"
+    f" WHERE one <> own AND left(one, {SERIAL_DIGITS}) = left(own, {SERIAL_DIGITS}))",
+    arg_joiner=") AS one, CAST(",
+    output_field=BooleanField(),
+)
 # All else that these templates show of a job, and all by which they decide what to show.
 SHOWN = (
     *("type", "status", "action", "step", "recover_at", "last_version_number", "workspace__serial", "cluster__name"),
@@ -49,13 +57,14 @@ SHOWN = (
     *("current_run__flink_state", "current_run__tasks_up", "current_run__tasks_total", "current_run__missing_since"),
     *("current_run__version__number", "current_run__endpoint__rest_url", "current_run__endpoint__dashboard_url"),
     *("problem__code", "problem__values", "problem__summary"),
-    SECOND,
+    "runs_twice",
 )
 
 
 def _values(which: RawSQL) -> QuerySet[Job, tuple[Any, ...]]:
     """Return what rows are made of."""
-    return Job.objects.filter(which).order_by().values_list(*NOT_SHOWN, *WRITTEN, *SHOWN)
+    jobs = Job.objects.filter(which).annotate(runs_twice=RUNS_TWICE)
+    return jobs.order_by().values_list(*NOT_SHOWN, *WRITTEN, *SHOWN)
 
 
 BY_KEY = Prepared(lambda pks: _values(among("jobs_job.id", pks)), pks=[-1])
@@ -64,7 +73,6 @@ BY_SERIAL = Prepared(
     workspace=-1,
     serials=["a serial"],
 )
-SERIAL = len(NOT_SHOWN) + WRITTEN.index("serial")
 BEGIN = len(NOT_SHOWN) + len(WRITTEN)
 KEPT_SECONDS = 3600
 # Of this process alone, and at most about 20 MB of it.
@@ -102,7 +110,6 @@ def cells_of(workspace: int, serials: Sequence[str], can_operate: bool) -> list[
 
 def _rows(found: list[tuple[Any, ...]], template: str, can_operate: bool) -> list[Row]:
     # How a time of today is written depends on the day.
-    found = [_with_its_own(values) for values in found]
     about = (template, get_language(), can_operate, datetime.now(UTC).date())
     keys = [_key(values, about) for values in found]
     looks: dict[str, list[str]] = _looks.get_many(set(keys))
@@ -111,12 +118,6 @@ def _rows(found: list[tuple[Any, ...]], template: str, can_operate: bool) -> lis
         _looks.set_many(rendered, KEPT_SECONDS)
         looks |= rendered
     return [_row(values, looks[key]) for key, values in zip(keys, found, strict=True)]
-
-
-def _with_its_own(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Say at the place of what runs unrecorded on the endpoint whether the job of these values is among it."""
-    unrecorded = json.loads(values[-1] or "[]")
-    return (*values[:-1], any(is_of(one, values[SERIAL]) for one in unrecorded))
 
 
 def html_of(rows: Iterable[Row]) -> SafeString:
@@ -133,9 +134,9 @@ def _render(values: tuple[Any, ...], template: str, can_operate: bool) -> list[s
     told = dict(zip(SHOWN, values[BEGIN:], strict=True))
     for name, value in zip(WRITTEN, values[len(NOT_SHOWN) : BEGIN], strict=True):
         told[name] = None if value is None else STAND_INS[name]
-    runs_twice = told.pop(SECOND)
+    runs_twice = told.pop("runs_twice")
     job = _made_of(Job, told)
-    job.second_ids = [SECOND] if runs_twice and job.live_run else []
+    job.second_ids = ["another"] if runs_twice and job.live_run else []
     context = {"job": job, "can_operate": can_operate, "oob": template == CELLS}
     html = str(render_to_string(template, context))
     for time, name in ((UPDATED, "updated"), (WRONG, "wrong")):
