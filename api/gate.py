@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from api.errors import ApiError, Code
 from api.models import AccessKey, CallCount, UsedSignature
 from api.signing import Authorization, Malformed, Sent
 from api.table import ACTIONS, VERSION, Call
+from workspaces import clock
 from workspaces.away import is_away
 from workspaces.refusal import NameTaken, Refusal
 from workspaces.sealed import Unreadable, unseal
@@ -198,7 +198,7 @@ def _in_time(timestamp: str, authorization: Authorization) -> int:
     """Return when the request was signed. Raise ApiError if that is too long ago, or yet to come."""
     if not re.fullmatch(r"[0-9]{1,11}", timestamp):
         raise ApiError(Code.INVALID_PARAMETER, _("X-TC-Timestamp must be a time in seconds."))
-    if abs(int(timestamp) - time.time()) > signing.SKEW_SECONDS:
+    if abs(int(timestamp) - clock.now().timestamp()) > signing.SKEW_SECONDS:
         sentence = _("The request was signed more than %(seconds)s s ago or ahead of our time: check the clock.")
         raise ApiError(Code.SIGNATURE_EXPIRE, sentence, seconds=signing.SKEW_SECONDS)
     if not signing.is_of_its_day(authorization, int(timestamp)):

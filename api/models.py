@@ -7,9 +7,9 @@ import string
 from datetime import datetime, timedelta
 
 from django.db import connection, models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from workspaces import clock
 from workspaces.serials import new_serial
 
 ALPHANUMERICS = string.ascii_letters + string.digits
@@ -61,7 +61,7 @@ class AccessKey(models.Model):
 
     def note_use(self, address: str | None) -> None:
         """Remember that the key was used, once a minute."""
-        now = timezone.now()
+        now = clock.now()
         if self.last_used_at is None or now - self.last_used_at > USE_IS_NOTED_EVERY:
             AccessKey.objects.filter(pk=self.pk).update(last_used_at=now, last_used_from=address)
 
@@ -78,7 +78,7 @@ class UsedSignature(models.Model):
     @classmethod
     def is_new(cls, signature: str, expires_at: datetime) -> bool:
         """Take a signature out of use. Tell whether it was unused until now."""
-        cls.objects.filter(expires_at__lt=timezone.now()).delete()
+        cls.objects.filter(expires_at__lt=clock.now()).delete()
         return cls.objects.get_or_create(signature=signature, defaults={"expires_at": expires_at})[1]
 
 

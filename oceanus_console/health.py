@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 OK = "ok"
 NO_ANSWER = "no answer"
-NO_DATABASE = f"database: {NO_ANSWER}"
+NO_CONNECTION = "no connection left (max_connections)"
+DATABASE = "database: "
+NO_DATABASE = DATABASE + NO_ANSWER
 SECONDS = 2.5  # for all checks together
 CLUSTER_SEEN_WITHIN = timedelta(seconds=30)
 # Threads, because nothing else ends the wait for a database that took the connection and hangs; few, so that they can't pile up; and
@@ -54,8 +56,7 @@ FULL = ("too many clients", "too many connections", "connection slots are reserv
 
 def why_not(error: Exception) -> dict[str, str]:
     """Say of the database what helps: that it answers, and has no connection left for us."""
-    is_full = any(words in str(error) for words in FULL)
-    return {"database": "no connection left (max_connections)"} if is_full else {}
+    return {"database": NO_CONNECTION} if any(words in str(error) for words in FULL) else {}
 
 
 def may_write() -> str:
@@ -116,19 +117,19 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def is_answering() -> bool:
-    """Tell whether the database does, within the time of these checks."""
-    return tables_in_time() != NO_DATABASE
+    """Tell whether the database does, within the time of these checks, and to us."""
+    return not tables_in_time().startswith(DATABASE)
 
 
 def tables_in_time() -> str:
-    """Return what `tables` says, or NO_DATABASE."""
+    """Return what `tables` says, or why the database does not: NO_DATABASE, or that it has no connection left."""
     future = databases.submit(tables)
     try:
         return future.result(timeout=SECONDS)
     except Exception as error:  # as above
         future.cancel()
         logger.info("The database is not ready: %r", error)
-        return NO_DATABASE
+        return next((DATABASE + word for word in why_not(error).values()), NO_DATABASE)
 
 
 def tables() -> str:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 from django.test import Client
 from django.utils import timezone
 
+from api.errors import Code
 from jobs import operations
-from jobs.models import Batch, Job, Run
+from jobs.models import Batch, Folder, Job, Run
 from jobs.states import Action
 from oceanus_console import checks, health
 from oceanus_console.heartbeat import record_heartbeat
 from oceanus_console.models import Heartbeat
 from tests.conftest import Console, make_job
+from tests.program import Program, response_of
 from workspaces import clock
 from workspaces.models import Workspace
 
@@ -163,3 +168,32 @@ def test_times_of_both_kinds_stand_in_one_expression(console: Console) -> None:
         found = Run.objects.annotate(at=Coalesce(first, second), lasted=Now() - F("created_at")).get(pk=run.pk)
         assert is_now(found.at)
         assert found.lasted >= timedelta(0)
+
+
+def test_a_machine_that_is_wrong_forgets_no_signature_that_is_good_elsewhere(
+    alice: User, workspace: Workspace, off: Off
+) -> None:
+    program = Program(alice)
+
+    def create(name: str) -> Any:
+        return program.signed("CreateFolder", {"FolderName": name, "ParentId": "root", "WorkSpaceId": workspace.serial})
+
+    first = create("first")
+    assert "Error" not in response_of(program.send(first))
+    with off(TEN_MINUTES):
+        assert "Error" not in response_of(program.send(create("second")))
+    told = response_of(program.send(first))["Error"]
+    assert (told["Code"], Folder.objects.count()) == (Code.SIGNATURE_FAILURE, 2)
+    assert told["Message"].endswith("sign it anew with a later X-TC-Timestamp.")
+
+
+@by_ten_minutes
+def test_programs_whose_clocks_are_right_are_heard_by_a_machine_that_is_wrong(
+    alice: User, workspace: Workspace, off: Off, monkeypatch: pytest.MonkeyPatch, wrong: timedelta
+) -> None:
+    request = Program(alice).signed("DescribeJobs", {"WorkSpaceId": workspace.serial})
+    right = time.time
+    with off(wrong):
+        monkeypatch.setattr(time, "time", lambda: right() + wrong.total_seconds())
+        told = response_of(Program(alice).send(request))
+    assert "Error" not in told

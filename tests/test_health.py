@@ -115,14 +115,15 @@ def test_a_database_without_a_connection_left_is_called_so(
     try:
         monkeypatch.setitem(connections.settings["default"], "USER", "crowded")
         connections.close_all()
-        response = client.get("/healthz")
+        response, ready = client.get("/healthz"), client.get("/readyz")
     finally:
         monkeypatch.undo()
         connections.close_all()
         with connections["default"].cursor() as cursor:
             cursor.execute("DROP ROLE crowded")
-    assert response.status_code == 503
+    assert response.status_code == ready.status_code == 503
     assert response.json()["database"] == "no connection left (max_connections)"
+    assert ready.text == "database: no connection left (max_connections)\n"
 
 
 def test_a_database_that_takes_nothing_is_missing(client: Client, alive: None, monkeypatch: pytest.MonkeyPatch) -> None:
