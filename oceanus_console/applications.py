@@ -24,7 +24,7 @@ def web_command(bind: str, application: str = "oceanus_console.wsgi") -> Sequenc
             "5",
         ),
         *("--keep-alive", "10"),  # longer than a page waits between two polls
-        *("--log-level", "warning", "--no-control-socket"),
+        *("--limit-request-line", "8190", "--log-level", "warning", "--no-control-socket"),
     ]
 
 

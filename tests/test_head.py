@@ -1,4 +1,4 @@
-"""HEAD: what watches a console asks so, as often as it likes."""
+"""HEAD, by which what watches a console asks as often as it likes; and long addresses."""
 
 from __future__ import annotations
 
@@ -61,3 +61,9 @@ def test_it_is_answered_as_get_is_and_nobody_is_warned(served: tuple[int, Path])
         status, kind, _body = ask(port, "GET", address)
         assert ask(port, "HEAD", address) == (status, kind, b"")
     assert "gunicorn" not in log.read_text()
+
+
+def test_a_program_may_ask_by_get_with_many_words(served: tuple[int, Path]) -> None:
+    port, _log = served
+    status, kind, body = ask(port, "GET", "/api/tc3?Filters=" + "x" * 8000)
+    assert (status, kind) == (200, "application/json"), body[:200]
