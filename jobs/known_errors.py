@@ -148,7 +148,7 @@ OWN = {
         acts=("see-cluster",),
     ),
     "runs-twice": Advice(
-        N_("Flink runs this job a second time"),
+        N_("Two runs of one job on Flink"),
         N_(
             "Beside the run on record, cluster %(cluster)s runs the job under %(ids)s; that was started after a backup that was restored. Both may write the same results."
         ),

@@ -213,7 +213,7 @@ def test_a_second_run_on_flink_is_seen_in_the_list_and_here(
     console.watch()
     assert f'href="/jobs/{console.job.serial}/#second">runs twice on Flink' in client.get(lists).text
     answer = client.get(f"/spaces/{workspace.serial}/problems/", {"seen": seen}, headers={"HX-Request": "true"}).text
-    assert "Flink runs this job a second time (1 job)" in answer
+    assert "Two runs of one job on Flink (1 job)" in answer
     assert second in answer
     [group] = groups_of(workspace)
     assert console.job.name in client.get(lists, {"problem": group.key}).text
