@@ -1,6 +1,10 @@
 """Run: from the click to RUNNING, and what happens when it goes wrong."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from jobs import operations
@@ -106,6 +110,68 @@ def test_it_waits_for_slots_and_then_runs(console: Console, fake: FakeFlink) -> 
     fake.slots_total, fake.taskmanagers = 4, 1
     console.settle()
     assert console.job.status == "running"
+
+
+def consoles(console: Console, count: int) -> list[Console]:
+    """More jobs beside that one."""
+    space, endpoint = console.job.workspace, console.endpoint
+    return [
+        Console(make_job(console.user, space, endpoint, f"more-{number}"), console.user, endpoint)
+        for number in range(count)
+    ]
+
+
+def test_slots_that_a_run_was_just_given_are_given_to_no_other(console: Console, fake: FakeFlink) -> None:
+    """Until its tasks are there, Flink tells of slots as free that are given away; whoever comes then would fail for want of them."""
+    first, second, third = consoles(console, 3)
+    fake.slots_total = 3
+    console.start()
+    fake.hold_starts("CREATED")
+    for one in (first, second, third):
+        one.click_run()
+        one.settle(2)
+    assert [one.last.step for one in (first, second, third)] == ["starting", "starting", "submitting"]
+    assert third.last.steps.last().event == "waiting-for-slots"
+    fake.release_starts()
+    console.click_stop(with_snapshot=False)
+    console.settle()
+    for one in (first, second, third):
+        one.settle()
+        assert one.job.status == "running"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_that_come_at_once_take_each_slot_once(console: Console, fake: FakeFlink) -> None:
+    all_of_them = [console, *consoles(console, 9)]
+    fake.slots_total = 4
+    fake.hold_starts("CREATED")
+    for one in all_of_them:
+        one.click_run()
+    pks = [one.last.pk for one in all_of_them]
+
+    def perform(pk: int) -> None:
+        operations.perform(pk)
+        connection.close()
+
+    with ThreadPoolExecutor(len(pks)) as pool:
+        list(pool.map(perform, pks))
+    steps = Counter(Operation.objects.filter(ended_at=None).values_list("step", flat=True))
+    assert steps == {"starting": 4, "submitting": 6}
+    assert len(fake.submissions()) == 4
+
+
+def test_slots_that_flink_has_counted_as_taken_are_counted_once(console: Console, fake: FakeFlink) -> None:
+    """A run that has its slots and is not seen as running yet takes no others."""
+    first, second = consoles(console, 2)
+    fake.slots_total = 3
+    console.start()
+    first.click_run()
+    first.perform()
+    assert console.endpoint.engine().capacity().slots_free == 1
+    assert first.last.step == "starting"
+    second.click_run()
+    second.perform()
+    assert second.last.step == "starting"
 
 
 def test_a_start_that_waits_in_vain_for_slots_tells_whether_there_are_any(console: Console, fake: FakeFlink) -> None:

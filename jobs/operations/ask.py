@@ -28,6 +28,7 @@ class Ask:
     then: Step
     judge: Callable[[EngineError], Taken | None]
     detail: str = ""
+    slots: int = 0  # that it takes
 
 
 def ask(operation: Operation, engine: Engine) -> Ask | None:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 
+from django.db import transaction
+
 from clusters.engine import Engine, EngineError, Unreachable
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
@@ -13,10 +15,10 @@ from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
 from jobs.operations.at_once import in_waves
 from jobs.operations.ending import batches_of
-from jobs.operations.record import Event, Lock, alone_with, look_again, wake, without_secrets
+from jobs.operations.record import Event, Lock, alone_until_commit, alone_with, look_again, wake, without_secrets
 from jobs.operations.silence import engine_of, may_ask
 from jobs.operations.steps import hand_over_all
-from jobs.operations.submit import Room, accept, submit
+from jobs.operations.submit import Room, accept, submit, wait_for_slots
 from jobs.states import ASKING_STEPS, Step
 from workspaces import clock
 from workspaces.prepared import Prepared, among, columns
@@ -104,12 +106,30 @@ def _ask_for(operations: Sequence[Operation], endpoint: FlinkEndpoint, engine: E
         with _taken_care_of(operation):
             if found := _prepare(operation, engine, room):
                 asks.append(found)
-    if not asks:
-        return
-    for_the_first_time = _write_down(asks)
+    asks, for_the_first_time = _write_down_what_fits(asks, endpoint, room)
     for wave in in_waves([one.send for one in asks]):
         answered = [(asks[place], said if isinstance(said, Exception) else None) for place, said in wave]
         _settle(answered, for_the_first_time)
+
+
+def _write_down_what_fits(asks: list[Ask], endpoint: FlinkEndpoint, room: Room) -> tuple[list[Ask], set[int]]:
+    """Write down what is about to be asked, but for those who must wait for slots; return it, and who has never asked before.
+
+    Other sets of runs may be on their way to the same Flink: who writes it down first has the slots.
+    """
+    starts = [one for one in asks if one.slots]
+    if not starts:
+        return asks, _write_down(asks) if asks else set()
+    with transaction.atomic():
+        alone_until_commit(Lock.SLOTS, endpoint.pk)
+        room.count([one.operation.run_id for one in starts if one.operation.run_id])
+        fitting = [one for one in asks if room.takes(one.slots)]
+        for_the_first_time = _write_down(fitting) if fitting else set()
+    for one in asks:
+        if one not in fitting:
+            with _taken_care_of(one.operation):
+                wait_for_slots(one, room)
+    return fitting, for_the_first_time
 
 
 def _prepare(operation: Operation, engine: Engine, room: Room) -> Ask | None:

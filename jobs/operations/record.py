@@ -49,6 +49,7 @@ class Lock(IntEnum):
     MEASURE = 4  # of an endpoint
     SILENT = 5  # of an endpoint
     RECOVERY = 6  # of a job
+    SLOTS = 7  # of an endpoint
     SEAL = 90  # of nothing: 0
     RETENTION = 91  # of nothing: 0
 
@@ -144,6 +145,12 @@ def alone_with(namespace: Lock, pks: Collection[int]) -> Iterator[list[int]]:
             if not had:
                 log.error("A lock was lost. %s", TOLD)
                 doubt()
+
+
+def alone_until_commit(namespace: Lock, pk: int) -> None:
+    """Wait for an advisory lock, which this transaction then has. Not to be held while Flink is asked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [(namespace << 48) + pk])
 
 
 def look_again(operation: Operation, event: Event, detail: str = "", seconds: float | None = None) -> None:

@@ -1,6 +1,6 @@
 """Bring a run to Flink, however often it takes: always under the same id, so never twice."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from clusters import capacity
 from clusters.engine import AlreadySubmitted, Engine, EngineError, JobState, NotFound, Refused, Submission
@@ -23,6 +23,20 @@ from jobs.operations.unrecorded import seen_unrecorded
 from jobs.sql import ScriptError
 from jobs.states import Outcome, RunEnd, Step
 from jobs.variables import Values, options_of, statements_of
+from workspaces.prepared import ask as ask_database
+
+# Of what lives on an endpoint beside these runs: the slots of those that are on their way, and of the rest. Both are on record before
+# Flink is asked, so that nobody takes the same slots twice; when Flink counts those on their way as taken, nobody knows.
+SLOTS = """
+    SELECT COALESCE(SUM(jobs_version.parallelism) FILTER (WHERE jobs_operation.id IS NOT NULL), 0),
+        COALESCE(SUM(jobs_version.parallelism) FILTER (WHERE jobs_operation.id IS NULL), 0)
+    FROM jobs_run
+    JOIN jobs_version ON jobs_version.id = jobs_run.version_id
+    LEFT JOIN jobs_operation ON jobs_operation.run_id = jobs_run.id
+        AND jobs_operation.ended_at IS NULL AND jobs_operation.step IN (%s, %s)
+    WHERE jobs_run.endpoint_id = %s AND jobs_run.ended_at IS NULL AND jobs_run.submitted_at IS NOT NULL
+        AND jobs_run.id <> ALL(%s::bigint[])
+"""
 
 
 class Room:
@@ -46,6 +60,23 @@ class Room:
         found = self._engine.capacity()
         self.total, self.free, self._is_known = found.slots_total, found.slots_free, True
         capacity.note(self._endpoint, found)
+
+    def count(self, runs: Collection[int]) -> None:
+        """Leave out the slots that others have just been given. To be called while nobody else may take some: see `alone_until_commit`.
+
+        `runs` are about to be submitted. What Flink says is taken is taken by what it runs first; the rest by those on their way.
+        """
+        (row,) = ask_database(SLOTS, [str(Step.SUBMITTING), str(Step.STARTING), self._endpoint.pk, list(runs)])
+        on_their_way, others = (int(slots) for slots in row)
+        has_theirs = min(max(self.total - self.free - others, 0), on_their_way)
+        self.free -= on_their_way - has_theirs
+
+    def takes(self, slots: int) -> bool:
+        """Take so many, if there are as many."""
+        if slots > self.free:
+            return False
+        self.free -= slots
+        return True
 
 
 def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
@@ -74,7 +105,15 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
         end(operation, Outcome.FAILED, problem("runs-unrecorded", cluster=run.endpoint.cluster.name))
         wake("jobs.watch", run.endpoint_id)  # it is taken over
         return None
-    if _waits_for_slots(operation, run, room):
+    room.look()
+    needed = run.version.parallelism
+    if 0 < room.total < needed:
+        end(
+            operation,
+            Outcome.FAILED,
+            problem("too-few-slots", needed=needed, total=room.total),
+            RunEnd.NEVER_STARTED,
+        )
         return None
 
     def judge(error: EngineError) -> Taken | None:
@@ -84,7 +123,8 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
             return _refused(operation, engine, error, submission)
         raise error
 
-    return Ask(operation, lambda: engine.submit(submission), Step.STARTING, judge, f"job {run.flink_job_id}")
+    told = f"job {run.flink_job_id}"
+    return Ask(operation, lambda: engine.submit(submission), Step.STARTING, judge, told, slots=needed)
 
 
 def _is_there(run: Run, engine: Engine) -> bool:
@@ -109,19 +149,9 @@ def submission_of(run: Run) -> Submission:
     )
 
 
-def _waits_for_slots(operation: Operation, run: Run, room: Room) -> bool:
-    """Tell whether the run must wait for slots, or take them; a run that can never fit is ended."""
-    room.look()
-    needed = run.version.parallelism
-    if 0 < room.total < needed:
-        why = problem("too-few-slots", needed=needed, total=room.total)
-        end(operation, Outcome.FAILED, why, RunEnd.NEVER_STARTED)
-        return True
-    if room.free < needed:
-        look_again(operation, Event.WAITING_FOR_SLOTS, f"{room.free} < {needed}", seconds=1)
-        return True
-    room.free -= needed
-    return False
+def wait_for_slots(one: Ask, room: Room) -> None:
+    """Let a run wait that does not fit yet."""
+    look_again(one.operation, Event.WAITING_FOR_SLOTS, f"{max(room.free, 0)} < {one.slots}", seconds=1)
 
 
 def accept(operations: Sequence[Operation], event: Event, detail: str = "") -> None:
