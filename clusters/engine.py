@@ -205,7 +205,9 @@ class Figures:
     @property
     def are_blank(self) -> bool:
         """Tell whether nothing is known of any task: Flink begins to gather when it is first asked, and has nothing until then."""
-        measured = ((one.records_in, one.records_out, one.busy, one.backpressured) for one in self.tasks)
+        measured = (
+            (one.source_records, one.records_in, one.records_out, one.busy, one.backpressured) for one in self.tasks
+        )
         return all(value is None for values in measured for value in values)
 
 

@@ -61,7 +61,7 @@ class ClusterForm(KeepsChangesOfOthers, forms.ModelForm):
 class EndpointForm(KeepsChangesOfOthers, forms.ModelForm):
     class Meta:
         model = FlinkEndpoint
-        fields = ["flink_version", "rest_url", "dashboard_url", "is_default"]
+        fields = ["flink_version", "rest_url", "dashboard_url", "brings_taskmanagers", "is_default"]
         widgets = {
             "flink_version": forms.TextInput(attrs={"autofocus": True, "placeholder": "2.2.1"}),
             "rest_url": forms.URLInput(attrs={"placeholder": "http://jobmanager:8081"}),
@@ -71,10 +71,14 @@ class EndpointForm(KeepsChangesOfOthers, forms.ModelForm):
             "flink_version": _("Flink version"),
             "rest_url": _("JobManager REST address"),
             "dashboard_url": _("Dashboard address"),
+            "brings_taskmanagers": _("TaskManagers on demand"),
             "is_default": _("Default version"),
         }
         help_texts = {
-            "is_default": _("New jobs and copies get it when they ask for no other. A cluster has exactly one.")
+            "brings_taskmanagers": _(
+                "Of a Flink on YARN or Kubernetes that starts TaskManagers when jobs need them: jobs do not wait for free slots before they are submitted."
+            ),
+            "is_default": _("New jobs and copies get it when they ask for no other. A cluster has exactly one."),
         }
 
     def _get_validation_exclusions(self) -> set[str]:

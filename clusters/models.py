@@ -191,6 +191,8 @@ class FlinkEndpoint(models.Model):
     unrecorded_jobs: models.JSONField[list[str], list[str]] = models.JSONField(
         default=list, db_default=Value([], JSONField()), editable=False
     )
+    # As YARN and native Kubernetes do: then slots come when jobs wait for them, and how many there are now tells nothing.
+    brings_taskmanagers = models.BooleanField(_("TaskManagers on demand"), default=False, db_default=False)
     # What it told of itself, and when (clusters/capacity.py).
     told_version = models.CharField(
         _("its own version"), max_length=20, blank=True, default="", db_default="", editable=False
@@ -242,6 +244,8 @@ class FlinkEndpoint(models.Model):
     @property
     def has_no_slots(self) -> bool:
         """Tell whether it answers without a TaskManager, so that nothing can run on it."""
+        if self.brings_taskmanagers:
+            return False
         return self.reach != Reach.UNREACHABLE and self.capacity_seen_at is not None and not self.slots_total
 
     @property

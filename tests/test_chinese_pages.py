@@ -29,7 +29,19 @@ CHINESE = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}
 # Words that stay as they are. What is all in capitals is SQL, a unit or an abbreviation, and no matter.
 LATIN = {
     *{"oceanus", "console", "english"},
-    *{"apache", "flink", "jobmanager", "taskmanager", "slot", "checkpoint", "source", "sink", "connector", "format"},
+    *{
+        "apache",
+        "flink",
+        "jobmanager",
+        "taskmanager",
+        "slot",
+        "checkpoint",
+        "source",
+        "sink",
+        "connector",
+        "format",
+        "kubernetes",
+    },
     *{"allow", "non", "restored", "state"},  # an option of Flink
     *{"kafka", "broker", "topic", "key", "value", "divisor"},
     # The names that the tests give.

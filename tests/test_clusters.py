@@ -199,6 +199,12 @@ def test_the_first_version_is_the_default_whatever_was_said(root: User, cluster:
     assert acts.add_endpoint(root, cluster, ENDPOINT).is_default
 
 
+def test_it_is_entered_that_taskmanagers_come_on_demand(ruler: Client, cluster: Cluster, url: str) -> None:
+    ruler.post(url + "endpoints/add/", ENDPOINT | {"is_default": "", "brings_taskmanagers": "on"})
+    assert cluster.endpoints.get().brings_taskmanagers
+    assert '<td class="num">on demand<br>' in ruler.get(url).text
+
+
 def test_another_default_takes_the_mark(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint, url: str) -> None:
     ruler.post(url + "endpoints/add/", ENDPOINT | {"is_default": ""})
     assert defaults(cluster) == ["2.2.1"]

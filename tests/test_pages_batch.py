@@ -115,6 +115,17 @@ def test_runs_tell_that_their_cluster_has_no_taskmanager(
         assert ("The cluster has no TaskManager at the moment" in dialog) == is_known_to_have_none
 
 
+def test_where_taskmanagers_come_on_demand_nobody_is_warned_that_there_are_none(
+    client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, base: str
+) -> None:
+    FlinkEndpoint.objects.update(brings_taskmanagers=True, capacity_seen_at=timezone.now())
+    client.force_login(alice)
+    plan = client.get(base + "run/", {"job": job.serial}).text
+    assert "slots: <b>1</b> needed, TaskManagers come on demand" in plan
+    assert "TaskManager at the moment" not in plan + client.get(f"/jobs/{job.serial}/run/").text
+    assert "wait for one until their deadline" not in plan
+
+
 def test_runs_tell_that_their_cluster_is_out_of_reach(
     client: Client, alice: User, job: Job, endpoint: FlinkEndpoint, base: str
 ) -> None:

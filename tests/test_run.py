@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from clusters.models import FlinkEndpoint
 from jobs import operations
 from jobs.advice import explain
 from jobs.models import Job, Operation
@@ -172,6 +173,20 @@ def test_slots_that_flink_has_counted_as_taken_are_counted_once(console: Console
     second.click_run()
     second.perform()
     assert second.last.step == "starting"
+
+
+def test_where_taskmanagers_come_on_demand_it_does_not_wait_for_them(console: Console, fake: FakeFlink) -> None:
+    """Flink on YARN or Kubernetes starts them when a job waits for slots: before, there are none, and none would ever come."""
+    FlinkEndpoint.objects.update(brings_taskmanagers=True)
+    fake.slots_total, fake.taskmanagers = 0, 0
+    console.click_run()
+    console.settle(3)
+    assert len(fake.submissions()) == 1
+    assert (console.job.status, console.last.step) == ("operating", "starting")
+    assert not console.job.endpoint.has_no_slots
+    fake.slots_total, fake.taskmanagers = 4, 1
+    console.settle()
+    assert console.job.status == "running"
 
 
 def test_a_start_that_waits_in_vain_for_slots_tells_whether_there_are_any(console: Console, fake: FakeFlink) -> None:

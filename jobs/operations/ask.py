@@ -28,7 +28,7 @@ class Ask:
     then: Step
     judge: Callable[[EngineError], Taken | None]
     detail: str = ""
-    slots: int = 0  # that it takes
+    slots: int = 0  # that must be free for it
 
 
 def ask(operation: Operation, engine: Engine) -> Ask | None:

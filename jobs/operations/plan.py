@@ -73,7 +73,9 @@ class Room:
 
     @property
     def is_short_of_slots(self) -> bool:
-        return not self.endpoint.unreachable_since and self.slots_needed > self.endpoint.slots_free
+        if self.endpoint.unreachable_since or self.endpoint.brings_taskmanagers:
+            return False
+        return self.slots_needed > self.endpoint.slots_free
 
 
 @dataclass(slots=True, eq=False)

@@ -105,8 +105,10 @@ def submit(operation: Operation, engine: Engine, room: Room) -> Ask | None:
         end(operation, Outcome.FAILED, problem("runs-unrecorded", cluster=run.endpoint.cluster.name))
         wake("jobs.watch", run.endpoint_id)  # it is taken over
         return None
-    room.look()
-    needed = run.version.parallelism
+    # Where TaskManagers come on demand, Flink itself lets a job wait for its slots.
+    needed = 0 if run.endpoint.brings_taskmanagers else run.version.parallelism
+    if needed:
+        room.look()
     if 0 < room.total < needed:
         end(
             operation,
