@@ -70,7 +70,10 @@ def test_a_job_is_found_from_every_page(job: Job, phone: Page, base: str) -> Non
 
 
 def test_the_outcomes_of_a_batch_are_in_sight(job: Job, alice: User, phone: Page, base: str) -> None:
-    batch = operations.request_batch(alice, job.workspace, Action.PUBLISH, Job.objects.all(), {"note": "all"})
+    batch = operations.request_batch(alice, job.workspace, Action.STOP, Job.objects.all(), {"with_snapshot": False})
+    phone.goto(f"{base}/batches/{batch.serial}/")
+    expect(phone.locator("table.items tbody .col-why")).to_be_hidden()
+    operations.advance(batch.pk)
     phone.goto(f"{base}/batches/{batch.serial}/")
     for name in ("job", "outcome", "why", "where"):
         cell = box(phone.locator(f"table.items tbody .col-{name}"))
