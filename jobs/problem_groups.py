@@ -98,7 +98,9 @@ def _running_twice(jobs: JobQuerySet, endpoint: FlinkEndpoint) -> JobQuerySet:
     """Keep the jobs of which the Flink of this endpoint runs one on no record beside their run."""
     origins = [origin_of(one) for one in endpoint.unrecorded_jobs]
     serials = {one.serial for one in origins if one}
-    return jobs.filter(endpoint=endpoint, serial__in=serials, current_run__isnull=False, current_run__ended_at=None)
+    live = jobs.filter(endpoint=endpoint, serial__in=serials, current_run__isnull=False, current_run__ended_at=None)
+    # As in Job.second_ids: what is being taken over is a run, and noted still.
+    return live.exclude(current_run__flink_job_id__in=endpoint.unrecorded_jobs)
 
 
 def _twice(workspace: Workspace) -> Iterator[Group]:

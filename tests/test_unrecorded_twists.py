@@ -14,6 +14,7 @@ from jobs import operations
 from jobs.flink_ids import flink_id_of_run
 from jobs.models import Job, Operation, Run, Version
 from jobs.operations import unrecorded
+from jobs.problem_groups import groups_of
 from tests.conftest import SQL, Console, make_job
 from tests.fake_flink import FakeFlink
 from tests.test_unrecorded import as_restored, start_unrecorded
@@ -208,3 +209,6 @@ def test_a_job_that_has_just_been_taken_over_runs_once(console: Console) -> None
     noted = [console.run.flink_job_id, start_unrecorded(console)]
     FlinkEndpoint.objects.update(unrecorded_jobs=noted)
     assert Job.objects.get(pk=console.job.pk).second_ids == noted[1:]
+    FlinkEndpoint.objects.update(unrecorded_jobs=noted[:1])
+    assert Job.objects.get(pk=console.job.pk).second_ids == []
+    assert groups_of(console.job.workspace) == []
