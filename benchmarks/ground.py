@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from oceanus_console.applications import beat_command, web_command, worker_command
+from oceanus_console.child import Child, Log
 from oceanus_console.embedded import Postgres, Valkey
 from oceanus_console.home import make_passable
-from oceanus_console.supervisor import Child, Log, running
+from oceanus_console.supervisor import running
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from jobs.models import Batch, Job
 from jobs.operations.options import flink_options
 from jobs.sql import split
 from oceanus_console import embedded
+from oceanus_console.child import Log
 from oceanus_console.models import Heartbeat
-from oceanus_console.supervisor import Log, running
+from oceanus_console.supervisor import running
 from workspaces.models import Member, Role, Workspace
 
 NAMES = ("start", "batch-run", "batch-stop", "batch-cancel")

@@ -243,7 +243,8 @@ class LocalFlink:
         """Return config.yaml, key by key. No checkpoint interval: a job could not switch it off."""
         keys: dict[str, str | int] = {
             "jobmanager.rpc.address": "127.0.0.1",
-            "jobmanager.rpc.port": 0 if self.zookeeper_port else self._rpc_port,
+            # Without ZooKeeper the TaskManager must know where the JobManager is.
+            "jobmanager.rpc.port": 0 if self.zookeeper_port else self.rest_port + 1,
             "jobmanager.bind-host": "127.0.0.1",
             "rest.address": "127.0.0.1",
             "rest.bind-address": "127.0.0.1",
@@ -295,8 +296,3 @@ class LocalFlink:
                 "job-result-store.delete-on-commit": "false",
             }
         return keys
-
-    @property
-    def _rpc_port(self) -> int:
-        """Without ZooKeeper the TaskManager must know where the JobManager is."""
-        return self.rest_port + 1

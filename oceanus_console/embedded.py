@@ -20,8 +20,8 @@ from urllib.parse import quote
 from django.conf import settings
 
 from clusters.local import LocalFlink
+from oceanus_console.child import Child
 from oceanus_console.home import Home, make_passable
-from oceanus_console.supervisor import Child
 
 LONGEST_SOCKET_PATH = 107  # bytes; the kernel's limit, less the closing NUL
 # As root, what the unprivileged account must reach goes here if it can't reach the home or the checkout (below /root, say).

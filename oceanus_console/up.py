@@ -18,8 +18,9 @@ from django.conf import settings
 from clusters.local import LocalFlink
 from oceanus_console import embedded
 from oceanus_console.applications import beat_command, web_command, worker_command
+from oceanus_console.child import Child, Failed, Log
 from oceanus_console.home import Home, InUse, Unusable, is_free
-from oceanus_console.supervisor import Child, Failed, Log, Supervisor
+from oceanus_console.supervisor import Supervisor
 from oceanus_console.this_machine import bracketed, own_hosts
 
 HEALTHY_WITHIN_SECONDS = 120

@@ -9,8 +9,9 @@ import pytest
 
 from clusters.local import LocalFlink
 from oceanus_console import embedded
+from oceanus_console.child import Log
 from oceanus_console.home import Home
-from oceanus_console.supervisor import Log, running
+from oceanus_console.supervisor import running
 
 SECOND_VERSION = "1.20.5"  # ./oceanus test installs it
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from oceanus_console.child import Log
 from oceanus_console.embedded import Postgres, Valkey
 from oceanus_console.home import make_passable
-from oceanus_console.supervisor import Log, running
+from oceanus_console.supervisor import running
 
 services = ExitStack()
 # Names the addresses that we have set ourselves, for the processes among which pytest-xdist shares the tests: each has its own services.

@@ -18,9 +18,10 @@ import redis
 from kombu import Connection
 
 from oceanus_console import embedded
+from oceanus_console.child import Child, Log
 from oceanus_console.embedded import Postgres, Valkey
 from oceanus_console.home import Home, is_free, make_passable
-from oceanus_console.supervisor import Child, Log, Supervisor, running
+from oceanus_console.supervisor import Supervisor, running
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about what root must mind")
 

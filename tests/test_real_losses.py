@@ -23,8 +23,9 @@ from jobs.advice import explain
 from jobs.models import Job, Operation
 from jobs.shown import shown
 from oceanus_console import embedded
+from oceanus_console.child import Log
 from oceanus_console.home import Home
-from oceanus_console.supervisor import Log, Supervisor
+from oceanus_console.supervisor import Supervisor
 from tests.conftest import REAL_RUNNER
 from tests.until import until
 from tests.worker import running_worker

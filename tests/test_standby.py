@@ -15,9 +15,10 @@ from django.db import connection
 
 from clusters.models import FlinkEndpoint
 from jobs.operations.unrecorded import NOTED_WITHIN
+from oceanus_console.child import Log
 from oceanus_console.embedded import Postgres
 from oceanus_console.home import make_passable
-from oceanus_console.supervisor import Log, running
+from oceanus_console.supervisor import running
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
 from tests.services import OURS

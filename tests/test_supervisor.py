@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from oceanus_console import supervisor
-from oceanus_console.supervisor import Child, Failed, Log, Supervisor, running
+from oceanus_console.child import Child, Failed, Log
+from oceanus_console.supervisor import Supervisor, running
 
 SLEEP = ["sleep", "60"]
 
@@ -74,7 +74,7 @@ def test_a_task_is_ready_when_it_is_done(tmp_path: Path) -> None:
 
 
 def test_a_task_that_fails_three_times_ends_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("oceanus_console.child.FIRST_BACK_OFF_SECONDS", 0.01)
     with (
         supervised(child("migrate", python("print('no such table'); exit(3)"), once=True)) as (loop, output),
         pytest.raises(Failed, match="migrate failed 3 times"),
@@ -85,8 +85,8 @@ def test_a_task_that_fails_three_times_ends_it_all(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dead_child_is_started_again_after_a_growing_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_SECONDS", 0.05)
-    monkeypatch.setattr(supervisor, "LONGEST_BACK_OFF_SECONDS", 0.15)
+    monkeypatch.setattr("oceanus_console.child.FIRST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr("oceanus_console.child.LONGEST_BACK_OFF_SECONDS", 0.15)
     with supervised(child("web")) as (loop, output):
         for _ in range(4):
             until(lambda: loop.all_ready, loop)
@@ -99,8 +99,8 @@ def test_a_dead_child_is_started_again_after_a_growing_pause(monkeypatch: pytest
 
 
 def test_a_child_that_lived_long_starts_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_SECONDS", 0.05)
-    monkeypatch.setattr(supervisor, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr("oceanus_console.child.FIRST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr("oceanus_console.child.SETTLED_SECONDS", 0.0)
     with supervised(child("web")) as (loop, output):
         for _ in range(3):
             until(lambda: loop.all_ready, loop)
@@ -112,7 +112,7 @@ def test_a_child_that_lived_long_starts_again_at_once(monkeypatch: pytest.Monkey
 def test_a_child_that_no_longer_answers_is_ended_then_killed_then_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "PROBE_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr("oceanus_console.child.PROBE_EVERY_SECONDS", 0.02)
     flag, marked = tmp_path / "answers", tmp_path / "ignores SIGTERM now"
     stubborn = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(marked)!r}, 'w'); time.sleep(60)"
     hung = child("jobmanager", python(stubborn), is_ready=marked.exists, is_alive=flag.exists, grace_seconds=0.1)
@@ -129,7 +129,7 @@ def test_a_child_that_no_longer_answers_is_ended_then_killed_then_started_again(
 
 
 def test_a_child_that_misses_one_question_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "PROBE_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("oceanus_console.child.PROBE_EVERY_SECONDS", 0.01)
     answers = iter([True, False, False, True, False, False] + [True] * 10_000)
     with supervised(child("jobmanager", is_alive=lambda: next(answers))) as (loop, output):
         until(lambda: loop.all_ready, loop)
@@ -141,7 +141,7 @@ def test_a_child_that_misses_one_question_goes_on(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_command_that_cannot_be_prepared_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("oceanus_console.child.FIRST_BACK_OFF_SECONDS", 0.01)
     commands = iter([OSError("disk full"), SLEEP])
 
     def command() -> list[str]:
@@ -184,7 +184,7 @@ def test_what_a_child_started_goes_with_it(tmp_path: Path) -> None:
 def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids.json"
     code = (
-        "import pathlib, sys; from oceanus_console.supervisor import *;"
+        "import pathlib, sys; from oceanus_console.child import Child; from oceanus_console.supervisor import Supervisor;"
         "Supervisor([Child(name=n, command=lambda: ['sleep', '60']) for n in 'ab'], pids=pathlib.Path(sys.argv[1])).run()"
     )
     process = subprocess.Popen([*python(code), pids], stdout=subprocess.DEVNULL)
@@ -197,7 +197,7 @@ def test_nothing_is_left_when_the_supervisor_itself_is_killed(tmp_path: Path) ->
 
 
 def test_a_disk_that_takes_nothing_ends_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr("oceanus_console.child.FIRST_BACK_OFF_SECONDS", 0.01)
     home, output = tmp_path / "home", io.StringIO()
     home.write_text("a file in the way of all others")
     children = [child("web"), child("jobmanager", output=home / "log" / "out")]
@@ -216,7 +216,7 @@ def test_a_disk_that_takes_nothing_ends_no_child(tmp_path: Path, monkeypatch: py
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
     pids = tmp_path / "pids.json"
     code = (
-        "import pathlib, sys; from oceanus_console.supervisor import *;"
+        "import pathlib, sys; from oceanus_console.child import Child; from oceanus_console.supervisor import Supervisor;"
         "Supervisor([Child(name=n, command=lambda: ['sleep', '60']) for n in 'ab'], pids=pathlib.Path(sys.argv[1])).run()"
     )
     process = subprocess.Popen([*python(code), pids], stdout=subprocess.PIPE)
@@ -237,8 +237,8 @@ def test_a_block_fails_when_a_child_is_not_ready_in_time() -> None:
 
 
 def test_output_that_grows_too_large_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "LARGEST_OUTPUT_BYTES", 1000)
-    monkeypatch.setattr(supervisor, "PROBE_EVERY_SECONDS", 0.02)
+    monkeypatch.setattr("oceanus_console.child.LARGEST_OUTPUT_BYTES", 1000)
+    monkeypatch.setattr("oceanus_console.child.PROBE_EVERY_SECONDS", 0.02)
     output = tmp_path / "log" / "taskmanager.out"
     code = "import time\nwhile True: print('x' * 99, flush=True); time.sleep(.001)"
     with supervised(child("taskmanager", python(code), output=output)) as (loop, _):

@@ -21,9 +21,10 @@ from django.test.utils import override_settings
 
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
+from oceanus_console.child import Log
 from oceanus_console.embedded import Postgres
 from oceanus_console.home import make_passable
-from oceanus_console.supervisor import Log, running
+from oceanus_console.supervisor import running
 from trials.ground import SQL, open_database
 from trials.report import Report, say
 from trials.schedule import PEOPLE
