@@ -59,6 +59,38 @@ def test_what_is_not_known_there_is_not_run_once_more(
     assert (console.job.status, console.run.pk, console.run.is_unseen_here) == ("running", run.pk, False)
 
 
+def test_what_is_lost_there_during_a_snapshot_is_not_run_once_more(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    run = console.start()
+    fake.hold_savepoints()
+    console.click_snapshot()
+    console.perform()
+    move(console, root, other.url)
+    lose(console)
+    recover_if_due(console)
+    assert (console.run.pk, other.submissions()) == (run.pk, [])
+
+
+def test_what_the_console_itself_has_just_begun_is_not_begun_once_more_there(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    run = console.start()
+    fake.fail_job(run.flink_job_id, "java.lang.ArithmeticException: / by zero")
+    console.watch()
+    fake.hold_starts("CREATED")
+    Job.objects.filter(recover_at__isnull=False).update(recover_at=timezone.now() - timedelta(minutes=1))
+    for job in operations.due_recoveries():
+        operations.recover(job)
+    console.perform()
+    again = console.run
+    assert (again.number, console.last.step) == (2, "starting")
+    move(console, root, other.url)
+    lose(console)
+    recover_if_due(console)
+    assert (console.run.pk, other.submissions()) == (again.pk, [])
+
+
 def test_a_stop_there_is_not_said_to_have_stopped_it(console: Console, other: FakeFlink, root: User) -> None:
     console.start()
     move(console, root, other.url)

@@ -69,6 +69,8 @@ def breaks(operation: Operation, outcome: Outcome, run_end: RunEnd | None) -> bo
     """Tell whether a job is broken by the end of `operation`, though nobody wanted its end."""
     if outcome != Outcome.FAILED:
         return False
+    if operation.run and operation.run.is_unseen_here:
+        return False  # it may run on, elsewhere
     if operation.params.get("automatic"):
         # Withdrawn because it did not come up; one that was cancelled on Flink itself is somebody's wish.
         is_withdrawn = run_end == RunEnd.CANCELLED and operation.step == Step.ENDING
