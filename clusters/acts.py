@@ -112,7 +112,8 @@ def add_endpoint(user: User, cluster: Cluster, values: dict[str, Any]) -> FlinkE
 def change_endpoint(user: User, endpoint: FlinkEndpoint, values: dict[str, Any]) -> FlinkEndpoint:
     """Set fields of an endpoint by name. Raise Refusal when no default would be left, or for a version that there is."""
     cluster = _locked(endpoint.cluster_id)
-    now = cluster.endpoints.filter(pk=endpoint.pk).first()
+    # Before its runs: who is about to ask Flink for one holds the address until that is written down.
+    now = cluster.endpoints.select_for_update(no_key=True).filter(pk=endpoint.pk).first()
     if now is None:
         raise Refusal(_("This Flink endpoint was removed in the meantime."))
     if now.is_default and not values["is_default"]:

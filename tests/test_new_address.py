@@ -1,10 +1,11 @@
 """A Flink that gets another address: what runs at the former one is not run once more at the new one, and not called ended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from clusters.acts import change_endpoint
@@ -27,6 +28,16 @@ def other() -> Iterator[FakeFlink]:
 def move(console: Console, root: User, url: str) -> None:
     values = {"flink_version": "2.2.1", "rest_url": url, "dashboard_url": "", "is_default": True}
     change_endpoint(root, console.endpoint, values)
+
+
+def moving(console: Console, root: User, url: str) -> Callable[[object], None]:
+    """Give it another address at the very moment in which something is asked at this one."""
+
+    def at_once(_request: object) -> None:
+        move(console, root, url)
+        connection.close()
+
+    return at_once
 
 
 def lose(console: Console) -> None:
@@ -122,3 +133,41 @@ def test_what_is_known_there_goes_on_and_is_recovered_when_it_is_lost_later(
     lose(console)
     recover_if_due(console)
     assert (console.job.status, FlinkEndpoint.objects.get().rest_url) == ("running", fake.url + "/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_at_the_former_one_tells_nothing_of_the_new_one(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    run = console.start()
+    fake.set_state(run.flink_job_id, "RUNNING", tasks_up=1)
+    fake.on(("GET", "/jobs/overview"), moving(console, root, other.url))
+    console.watch()
+    endpoint = FlinkEndpoint.objects.get()
+    assert (console.run.is_unseen_here, endpoint.seen_at, endpoint.keeps_jobs) == (True, None, None)
+    lose(console)
+    recover_if_due(console)
+    assert other.submissions() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_silence_of_the_former_one_is_none_of_the_new_one(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    console.start()
+    fake.on(("GET", "/jobs/overview"), moving(console, root, other.url))
+    fake.fault(("GET", "/jobs/overview"), "drop_answer", times=2)
+    console.watch()
+    assert FlinkEndpoint.objects.get().unreachable_since is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_about_to_be_submitted_there_is_submitted_here_alone(
+    console: Console, fake: FakeFlink, other: FakeFlink, root: User
+) -> None:
+    console.click_run()
+    fake.on(("GET", "/overview"), moving(console, root, other.url))
+    console.perform()
+    assert (fake.submissions(), console.run.submitted_at) == ([], None)
+    console.settle()
+    assert (console.job.status, len(other.submissions()), fake.submissions()) == ("running", 1, [])

@@ -119,17 +119,17 @@ def _write_down_what_fits(asks: list[Ask], endpoint: FlinkEndpoint, room: Room) 
     """
     starts = [one for one in asks if one.slots]
     if not starts:
-        return asks, _write_down(asks) if asks else set()
+        return _write_down(asks, endpoint)
     with transaction.atomic():
         alone_until_commit(Lock.SLOTS, endpoint.pk)
         room.count([one.operation.run_id for one in starts if one.operation.run_id])
         fitting = [one for one in asks if room.takes(one.slots)]
-        for_the_first_time = _write_down(fitting) if fitting else set()
+        written = _write_down(fitting, endpoint)
     for one in asks:
         if one not in fitting:
             with _taken_care_of(one.operation):
                 wait_for_slots(one, room)
-    return fitting, for_the_first_time
+    return written
 
 
 def _prepare(operation: Operation, engine: Engine, room: Room) -> Ask | None:
@@ -154,11 +154,15 @@ def _taken_care_of(operation: Operation) -> Iterator[None]:
             log.exception("Could not carry on %s", operation)
 
 
-# Whoever asks for the first time: of a run or a snapshot that nobody has asked for before.
+# What is asked at the address that the endpoint has, which stays until this is written down; and who asks for the first time: of a run
+# or a snapshot that nobody has asked for before.
 ASKED = """
-    WITH told AS (
+    WITH here AS (
+        SELECT id FROM clusters_flinkendpoint WHERE id = %s AND rest_url = %s FOR SHARE
+    ), told AS (
         SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])
             AS told (id, step, detail, run_id, snapshot_id)
+        WHERE EXISTS (SELECT 1 FROM here)
     ), runs AS (
         SELECT id FROM jobs_run
         WHERE id IN (SELECT run_id FROM told) AND submitted_at IS NULL ORDER BY id FOR NO KEY UPDATE
@@ -173,12 +177,18 @@ ASKED = """
         INSERT INTO jobs_operationstep (operation_id, at, step, event, detail)
         SELECT id, %s, step, %s, detail FROM told
     )
-    SELECT id FROM told WHERE run_id IN (SELECT id FROM runs) OR snapshot_id IN (SELECT id FROM snapshots)
+    SELECT id, COALESCE(run_id IN (SELECT id FROM runs), FALSE) OR COALESCE(snapshot_id IN (SELECT id FROM snapshots), FALSE)
+    FROM told
 """
 
 
-def _write_down(asks: Collection[Ask]) -> set[int]:
-    """Write down what is about to be asked: from here on Flink may know our ids. Return who has never asked before."""
+def _write_down(asks: list[Ask], endpoint: FlinkEndpoint) -> tuple[list[Ask], set[int]]:
+    """Write down what is about to be asked: from here on Flink may know our ids. Return it, and who has never asked before.
+
+    When the endpoint has got another address meanwhile, nothing may be asked at this one any more; the tick offers it again.
+    """
+    if not asks:
+        return [], set()
     now = clock.now()
     rows = [
         (
@@ -190,7 +200,9 @@ def _write_down(asks: Collection[Ask]) -> set[int]:
         )
         for one in asks
     ]
-    return {pk for (pk,) in ask_database(ASKED, [*columns(rows), now, now, now, str(Event.ASKED)])}
+    here = [endpoint.pk, endpoint.rest_url]
+    told = dict(ask_database(ASKED, [*here, *columns(rows), now, now, now, str(Event.ASKED)]))
+    return [one for one in asks if one.operation.pk in told], {pk for pk, is_first in told.items() if is_first}
 
 
 def _take_back(one: Ask) -> None:

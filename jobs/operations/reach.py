@@ -33,7 +33,7 @@ REACHED = """
             THEN COALESCE(answers_since, statement_timestamp()) ELSE statement_timestamp()
         END,
         keeps_jobs = %s, checkpoint_directory = %s, look_at = GREATEST(look_at, %s)
-    WHERE id = %s
+    WHERE id = %s AND rest_url = %s
     RETURNING answers_since
 """
 
@@ -43,20 +43,23 @@ def next_look(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=seconds) - SLACK
 
 
-def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | None) -> None:
-    """Write down that it has just answered; no tick needs to look before `next_look`."""
+def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | None) -> bool:
+    """Write down that it has just answered; no tick needs to look before `next_look`. False: its address is another one by now."""
     if endpoint.keeps_jobs is None or endpoint.unreachable_since:
         _ask_for_habits(endpoint, engine)
-    known = [UNWATCHED_SECONDS, endpoint.keeps_jobs, endpoint.checkpoint_directory, next_look, endpoint.pk]
+    known = [UNWATCHED_SECONDS, endpoint.keeps_jobs, endpoint.checkpoint_directory, next_look]
     with transaction.atomic() if endpoint.unreachable_since else nullcontext(), connection.cursor() as cursor:
-        cursor.execute(REACHED, known)
-        if told := cursor.fetchone():  # else it has just been deleted
-            (endpoint.answers_since,) = told
+        cursor.execute(REACHED, [*known, endpoint.pk, endpoint.rest_url])
+        told = cursor.fetchone()
+        if told is None:
+            return False
+        (endpoint.answers_since,) = told
         if endpoint.unreachable_since:
             endpoint.end_outage()
     if endpoint.unreachable_since:
         truth.touch_jobs(endpoint)
         _offer_what_waits(endpoint)
+    return True
 
 
 # What somebody has locked is being carried on.
@@ -103,7 +106,7 @@ def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
     pause = min(BACK_OFF_LIMIT_SECONDS, 2 ** min(endpoint.failed_looks, 4))
     is_news = not endpoint.unreachable_since
     with transaction.atomic() if is_news else nullcontext():
-        is_there = FlinkEndpoint.objects.filter(pk=endpoint.pk).update(
+        is_there = FlinkEndpoint.objects.filter(pk=endpoint.pk, rest_url=endpoint.rest_url).update(
             unreachable_since=Coalesce("unreachable_since", Now()),
             unreachable_reason=reason[:1000],
             failed_looks=F("failed_looks") + 1,

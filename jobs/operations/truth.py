@@ -36,7 +36,7 @@ def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
         seen = _as_seen(entry, sight, now)
         is_found = entry.is_unseen_here and sight is not None
         if is_found or seen != (entry.flink_state, entry.tasks_up, entry.tasks_total, entry.missing_since):
-            news.append((entry.pk, *seen))
+            news.append((entry.pk, *seen, is_found))
             if _restarts(entry, sight):
                 restarted.append(entry.pk)
     if news:
@@ -50,14 +50,14 @@ def remember(book: Sequence[Entry], sights: Mapping[str, JobSight]) -> None:
 # Locked in their order: whoever keeps checkpoints meanwhile does the same.
 SEEN = """
     WITH told AS (
-        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::timestamptz[])
-            AS told (id, state, up, total, missing_since)
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::integer[], %s::integer[], %s::timestamptz[], %s::boolean[])
+            AS told (id, state, up, total, missing_since, is_found)
     ), theirs AS (
         SELECT id FROM jobs_run WHERE id IN (SELECT id FROM told) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE jobs_run
     SET flink_state = told.state, tasks_up = told.up, tasks_total = told.total, missing_since = told.missing_since,
-        is_unseen_here = is_unseen_here AND told.missing_since IS NOT NULL
+        is_unseen_here = is_unseen_here AND NOT told.is_found
     FROM told JOIN theirs USING (id) WHERE jobs_run.id = told.id
 """
 # The jobs of these runs, locked in the order in which all lock them.

@@ -105,10 +105,12 @@ class Look:
         except EngineError as error:
             self._unreachable(error.summary)
             return
-        answered, self.is_answered = time.monotonic(), True
+        answered = time.monotonic()
         watched = {entry.flink_job_id for entry in self.book}
         note_unrecorded(self.endpoint, self.sights.alive - watched)
-        reach.note_answer(self.endpoint, self.engine, self._next_look())
+        self.is_answered = reach.note_answer(self.endpoint, self.engine, self._next_look())
+        if not self.is_answered:
+            return  # what is seen at the former address tells nothing of this one
         truth.remember([entry for entry in self.book if not self._is_being_submitted(entry.pk)], self.sights)
         runs = self._with_news()
         # While Flink still knows them; they are closed below.
