@@ -102,6 +102,22 @@ def test_a_job_that_finishes_at_once_has_succeeded(console: Console, fake: FakeF
     assert (console.job.status, console.run.end, console.last.outcome) == ("stopped", "finished", "succeeded")
 
 
+def test_a_start_that_went_on_from_its_own_checkpoint_before_anybody_looked_has_succeeded(
+    console: Console, fake: FakeFlink
+) -> None:
+    """Of a job that was restored twice, Flink tells of the last time only; cancelled as too slow, it would lose what it did."""
+    console.start()
+    console.click_stop()
+    console.settle()
+    console.click_run(snapshot=console.snapshot)
+    console.perform()
+    run = console.run
+    fake.jobs[run.flink_job_id].restored_from = f"file:/checkpoints/{run.flink_job_id}/chk-7"
+    Operation.objects.filter(ended_at=None).update(deadline_at=timezone.now())
+    console.settle()
+    assert (console.job.status, console.last.outcome) == ("running", "succeeded")
+
+
 def test_it_waits_for_slots_and_then_runs(console: Console, fake: FakeFlink) -> None:
     fake.slots_total, fake.taskmanagers = 0, 0
     console.click_run()

@@ -71,10 +71,11 @@ def _withdraw_late(operation: Operation, causes: Causes, run: Run) -> None:
 
 
 def _is_restored(run: Run, engine: Engine) -> bool:
-    """Tell whether Flink confirms that it began where it was told to."""
+    """Tell whether Flink confirms that it began where it was told to, or has gone on since from a checkpoint of its own."""
     if not run.restored_from:
         return True
-    return plain_path(engine.restored_from(run.flink_job_id)) == plain_path(run.restored_from.location)
+    told = plain_path(engine.restored_from(run.flink_job_id))
+    return told == plain_path(run.restored_from.location) or run.flink_job_id in told.split("/")
 
 
 def settle_end(
