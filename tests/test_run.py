@@ -177,6 +177,23 @@ def test_many_that_come_at_once_take_each_slot_once(console: Console, fake: Fake
     assert len(fake.submissions()) == 4
 
 
+def test_a_stop_waits_for_no_slots(console: Console, fake: FakeFlink) -> None:
+    """Also where a start waits beside it, and fewer are left than were given away: it is what makes room."""
+    first, second, third = consoles(console, 3)
+    fake.slots_total = 3
+    console.start()
+    fake.hold_starts("CREATED")
+    for one in (first, second):
+        one.click_run()
+        one.perform()
+    fake.slots_total = 2  # a TaskManager was lost
+    third.click_run()
+    console.click_stop(with_snapshot=False)
+    operations.perform(third.last.pk, console.last.pk)
+    assert third.last.steps.last().event == "waiting-for-slots"
+    assert [step.event for step in console.last.steps.all()] == ["requested", "asked", "accepted"]
+
+
 def test_slots_that_flink_has_counted_as_taken_are_counted_once(console: Console, fake: FakeFlink) -> None:
     """A run that has its slots and is not seen as running yet takes no others."""
     first, second = consoles(console, 2)

@@ -72,8 +72,8 @@ class Room:
         self.free -= on_their_way - has_theirs
 
     def takes(self, slots: int) -> bool:
-        """Take so many, if there are as many."""
-        if slots > self.free:
+        """Take so many, if there are as many. What needs none has room, also where too many were given away."""
+        if slots and slots > self.free:
             return False
         self.free -= slots
         return True
