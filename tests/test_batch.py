@@ -303,3 +303,16 @@ def test_of_who_may_not_sign_in_any_more_nothing_goes_on(desk: Desk, settings) -
     User.objects.filter(pk=desk.user.pk).update(is_active=False)
     desk.settle(batch)
     assert states(batch) == [*["succeeded"] * 4, "refused", "refused"]
+
+
+def test_stops_begin_while_starts_wait_for_the_slots_that_they_free(desk: Desk, fake: FakeFlink) -> None:
+    Cluster.objects.update(total_cu=1000)
+    fake.slots_total = 3
+    jobs = desk.jobs(30)
+    desk.settle(desk.batch(Action.RUN, jobs[:3], start="none"))
+    starts = desk.batch(Action.RUN, jobs[3:], start="none")
+    operations.advance(starts.pk)
+    operations.perform(*Operation.objects.filter(ended_at=None).values_list("pk", flat=True))
+    assert starts.counts()["working"] == 27
+    stops = desk.settle(desk.batch(Action.STOP, jobs[:3], with_snapshot=True))
+    assert states(stops) == ["succeeded"] * 3

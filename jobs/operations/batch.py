@@ -190,14 +190,15 @@ IN_LINE = (*ASKING_STEPS, Step.SNAPSHOTTING)
 
 # Flink cancels at once what it takes its time to start or to save.
 CANCELS_AT_A_TIME = 100
-# Endpoint id -> how many stand in line there.
+# Endpoint id -> how many stand in line there for the same act: starts that wait for slots keep no place from the stops that make room.
 LINES = Prepared(
-    lambda: (
-        Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE, run__isnull=False)
+    lambda action: (
+        Operation.objects.filter(ended_at=None, batch__isnull=False, step__in=IN_LINE, run__isnull=False, action=action)
         .order_by()
         .values_list("run__endpoint")
         .annotate(Count("pk"))
-    )
+    ),
+    action="any",
 )
 # Item id and endpoint id of those that wait, the first so many of each endpoint.
 FIRST = Prepared(
@@ -222,7 +223,7 @@ def _due_on_flink(batch: Batch) -> list[int]:
     waiting: dict[int, list[int]] = defaultdict(list)
     for pk, endpoint in FIRST.rows(batch=batch.pk, most=2 * limit):
         waiting[endpoint].append(pk)
-    in_line = dict(LINES.rows()) if waiting else {}
+    in_line = dict(LINES.rows(action=batch.action)) if waiting else {}
     due: list[int] = []
     for endpoint, pks in waiting.items():
         count = in_line.get(endpoint, 0)
