@@ -40,6 +40,23 @@ def test_it_cancels_a_run_that_restarts_for_ever(console: Console, fake: FakeFli
     assert fake.jobs[console.run.flink_job_id].state == "CANCELED"
 
 
+def test_a_run_that_ends_when_nobody_waits_for_it_any_more_was_cancelled_here(
+    console: Console, fake: FakeFlink, alice
+) -> None:
+    fake.hold_starts()
+    fake.hold_cancels()
+    console.click_run()
+    console.settle(2)
+    operations.cancel(alice, console.job)
+    console.settle(2)
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at="2020-01-01T00:00:00Z")
+    console.watch()
+    assert console.last.outcome == "failed"
+    fake.release_cancels()
+    console.watch()
+    assert (console.job.status, console.run.end, console.job.problem) == ("stopped", "cancelled", None)
+
+
 def test_it_is_on_record_who_cancelled(console: Console, bob) -> None:
     run = console.click_run()
     operations.cancel(bob, console.job)

@@ -236,6 +236,27 @@ def test_a_job_that_fails_while_it_is_stopped_is_left_alone(console: Console, fa
     assert (console.job.status, console.job.recover_at) == ("failed", None)
 
 
+def test_an_attempt_that_did_not_come_up_and_ends_late_is_followed_by_another(
+    console: Console, fake: FakeFlink
+) -> None:
+    console.start()
+    breaks(console, fake)
+    time_passes(console)
+    fake.hold_starts()
+    fake.hold_cancels()
+    ticks()
+    console.perform()
+    for step in ("starting", "ending"):
+        assert console.last.step == step
+        Operation.objects.filter(ended_at=None).update(deadline_at=timezone.now())
+        console.settle(2)
+    assert console.last.outcome == "failed"
+    fake.release_cancels()
+    console.watch()
+    assert (console.job.status, console.run.end, console.job.problem.code) == ("failed", "cancelled", "end-too-slow")
+    assert console.job.recover_at
+
+
 def test_a_job_whose_end_was_asked_for_and_came_late_is_left_alone(console: Console, fake: FakeFlink) -> None:
     run = console.start()
     fake.hold_cancels()

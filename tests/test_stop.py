@@ -88,6 +88,19 @@ def test_a_snapshot_that_completes_while_the_job_restarts_is_kept_and_the_job_ru
     assert (console.job.status, console.job.problem.code) == ("running", "end-too-slow")
 
 
+def test_a_job_that_ends_when_nobody_waits_for_it_any_more_was_stopped(console: Console, fake: FakeFlink) -> None:
+    console.start()
+    fake.hold_cancels()
+    console.click_stop(with_snapshot=False)
+    console.settle(2)
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at="2020-01-01T00:00:00Z")
+    console.watch()
+    assert (console.last.outcome, console.job.problem.code) == ("failed", "end-too-slow")
+    fake.release_cancels()
+    console.watch()
+    assert (console.job.status, console.run.end, console.job.problem) == ("stopped", "stopped", None)
+
+
 @pytest.mark.parametrize("is_seen_before", [True, False])
 def test_a_job_that_a_new_jobmanager_brings_back_after_its_snapshot_is_not_waited_for(
     console: Console, fake: FakeFlink, is_seen_before: bool

@@ -92,7 +92,8 @@ def _is_broken(run: Run, end: RunEnd, last: Operation | None, is_automatic: bool
     if run.is_unseen_here:
         return False  # it may run on, elsewhere
     if is_automatic:
-        return end in (*BROKEN, RunEnd.NEVER_STARTED)
+        is_withdrawn = end == RunEnd.CANCELLED and last is not None and last.step == Step.ENDING
+        return is_withdrawn or end in (*BROKEN, RunEnd.NEVER_STARTED)
     return end in BROKEN and run.started_at is not None
 
 

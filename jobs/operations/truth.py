@@ -16,7 +16,7 @@ from jobs.operations.causes import Causes
 from jobs.operations.closing import Closing
 from jobs.operations.ending import true_status
 from jobs.operations.record import note, problem, touch, update_job, write_rows
-from jobs.states import Action, RunEnd, Status
+from jobs.states import Action, RunEnd, Status, Step
 from workspaces import clock
 from workspaces.prepared import ask
 
@@ -159,9 +159,20 @@ def _how_it_ended(run: Run, sight: JobSight, causes: Causes) -> Closing:
     if sight.state == JobState.FAILED:
         return Closing(run, RunEnd.FAILED, causes.of(run))
     if sight.state == JobState.CANCELED:
-        return Closing(run, RunEnd.CANCELLED, problem("cancelled-outside"))
+        return _cancelled(run)
     stopped = run.snapshots.filter(source=Snapshot.Source.STOP).exclude(state=Snapshot.State.FAILED).exists()
     return Closing(run, RunEnd.STOPPED if stopped else RunEnd.FINISHED)
+
+
+def _cancelled(run: Run) -> Closing:
+    """Tell who ended it: what was asked for may come when nobody waits for it any more."""
+    last = run.operations.order_by("pk").last()
+    is_asked = last and not last.snapshot_id and last.step in (Step.WITHDRAWING, Step.ENDING)
+    if not last or not is_asked:
+        return Closing(run, RunEnd.CANCELLED, problem("cancelled-outside"))
+    if last.action == Action.STOP:
+        return Closing(run, RunEnd.STOPPED)
+    return Closing(run, RunEnd.CANCELLED, None if last.cancelled_by_id else last.problem)
 
 
 @transaction.atomic
