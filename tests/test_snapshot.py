@@ -1,12 +1,18 @@
 """Snapshot now: the job runs on, and what Flink completed is on record."""
 
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 
 from jobs import operations
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
+from tests.threads import in_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -82,3 +88,30 @@ def test_who_may_only_look_is_offered_no_run_from_a_snapshot(client: Client, ver
     answer = client.get(f"/jobs/{console.job.serial}/snapshots/").text
     assert console.snapshot.serial in answer
     assert "Run from it" not in answer
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_asked_for_while_a_look_begins_is_not_taken_for_forgotten(
+    console: Console, fake: FakeFlink
+) -> None:
+    """The look has read that nobody operates on the job, and then finds a snapshot of which Flink does not know yet."""
+    console.start()
+    slow = fake.fault(("POST", "/jobs/[^/]*/savepoints"), "delay")
+    clicks: list[Thread] = []
+
+    def click() -> None:
+        console.click_snapshot()
+        console.perform()
+
+    def click_first(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if 'FROM "jobs_snapshot"' in sql and not clicks:
+            clicks.append(in_thread(click))
+            slow.wait()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(click_first):
+        console.watch()
+    slow.release()
+    clicks[0].join()
+    console.settle()
+    assert (console.last.outcome, console.snapshot.state) == ("succeeded", "completed")

@@ -76,14 +76,15 @@ class Look:
         self.closings: list[Closing] = []
         self.is_answered = False
         self.follow_up_at: datetime | None = None
+        self.snapshots: dict[int, list[Snapshot]] = {}
+        # Before all else: then whoever has asked for one is seen to wait for it, and an unknown trigger is not taken for forgotten.
+        for one in SNAPSHOTS.objects(endpoint=endpoint.pk):
+            self.snapshots.setdefault(one.run_id, []).append(one)
         self.book = entries(endpoint)
         # In few words, of all that are open; whole ones follow of those that may have to be judged.
         self.waiting = self._waiting() if any(entry.action for entry in self.book) else {}
         self.operations: dict[int | None, Operation] = {}
-        self.snapshots: dict[int, list[Snapshot]] = {}
         self.answers: Answers = {}
-        for one in SNAPSHOTS.objects(endpoint=endpoint.pk):
-            self.snapshots.setdefault(one.run_id, []).append(one)
 
     def _waiting(self) -> dict[int | None, Operation]:
         return {one.run_id: one for one in WAITING.objects(endpoint=self.endpoint.pk)}
