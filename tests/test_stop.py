@@ -175,3 +175,26 @@ def test_it_refuses_the_wrong_state(console: Console, status: str) -> None:
     Job.objects.filter(pk=console.job.pk).update(status=status)
     with pytest.raises(operations.Refusal, match="running"):
         console.click_stop()
+
+
+@pytest.mark.parametrize("is_stop", [True, False])
+def test_a_stop_whose_snapshot_brings_the_jobmanager_down_each_time_is_given_up(
+    console: Console, fake: FakeFlink, is_stop: bool
+) -> None:
+    """Each step has a deadline, and begins anew with each new JobManager: nobody could end it, and it would do harm for ever."""
+    console.start()
+    fake.hold_savepoints()
+    if is_stop:
+        console.click_stop()
+    else:
+        console.click_snapshot()
+    for _time in range(6):
+        console.settle(2)
+        if console.last.ended_at:
+            break
+        fake.restart(keep_jobs=True)
+        console.watch()
+    asked = "stop" if is_stop else "savepoints"
+    assert fake.seen("POST", f"/jobs/[^/]*/{asked}") == 3
+    assert (console.last.outcome, console.job.status) == ("failed", "running")
+    assert (console.snapshot.state, console.job.problem.code) == ("failed", "snapshot-vanished")

@@ -27,6 +27,8 @@ from workspaces.prepared import ask, columns
 # A stop ends its job, which shows in the look: until then it is asked how its snapshot stands only now and then.
 STOPS_SHOW_WITHIN_SECONDS = 1.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
+# So often Flink is asked for a snapshot that it forgets each time: it may be what brings the JobManager down.
+MOST_TAKEN = 3
 
 
 def is_to_be_asked(snapshot: Snapshot, operation: Operation | None, sight: JobSight | None) -> bool:
@@ -117,7 +119,9 @@ def _trigger_forgotten(
     if operation and is_waited_for and sight and not sight.state.is_over:
         # The request was forgotten with nothing to show for it: ask again, under the same trigger id. A new JobManager that is
         # still bringing the job back would refuse it.
-        if sight.is_up:
+        if sight.is_up and operation.steps.filter(step=Step.SNAPSHOTTING).count() >= MOST_TAKEN:
+            fail_snapshot(snapshot, problem("snapshot-vanished"))
+        elif sight.is_up:
             move(operation, Step.ASKING, Event.UNANSWERED)
     elif sight is not None or is_gone:
         fail_snapshot(snapshot, problem("snapshot-vanished"))
