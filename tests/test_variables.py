@@ -111,6 +111,19 @@ def test_a_refused_form_does_not_send_the_new_value_of_a_hidden_one_back(
     assert "barley" not in answer.text
 
 
+@pytest.mark.parametrize("is_dialog", [True, False])
+def test_a_refused_form_does_not_send_the_value_of_a_new_hidden_one_back_and_says_so_where_it_is_lost(
+    client: Client, alice: User, workspace: Workspace, url: str, is_dialog: bool
+) -> None:
+    client.force_login(alice)
+    sent = {"name": "1a", "value": "barley", "is_hidden": "on"}
+    answer = client.post(url + "new/", sent, headers=HTMX if is_dialog else {})
+    assert answer.status_code == 422
+    assert "barley" not in answer.text
+    assert ("Type it again" in answer.text) is not is_dialog
+    assert "barley" in client.post(url + "new/", {"name": "1a", "value": "barley"}, headers=HTMX).text
+
+
 @pytest.mark.parametrize("name", ["", "1a", "a b", "${a}", "ä", "a" * 51, "a}", "a\nb", "\0"])
 def test_a_name_has_a_form(client: Client, alice: User, workspace: Workspace, url: str, name: str) -> None:
     client.force_login(alice)

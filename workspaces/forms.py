@@ -40,6 +40,8 @@ class ValueField(forms.CharField):
 
     # What stands in the field when nothing is to change; that is in order, however long it is.
     kept: str | None = None
+    # Whether something was typed that does not come back.
+    is_withheld = False
 
     def __init__(self, **kwargs: Any) -> None:
         shape = {"rows": 3, "spellcheck": "false", "autocomplete": "off", "class": "mono"}
@@ -48,6 +50,12 @@ class ValueField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         return (super().to_python(value) or "").replace("\r\n", "\n")
+
+    def withhold(self, typed: str) -> None:
+        """Send nothing back that was typed as a secret; in a dialog, htmx leaves it where it was typed."""
+        self.is_withheld = bool(typed)
+        self.widget.format_value = lambda value: ""
+        self.widget.attrs["hx-preserve"] = True
 
     def is_kept(self, value: str) -> bool:
         return self.kept is not None and value == self.to_python(self.kept)
@@ -70,6 +78,13 @@ class VariableForm(forms.ModelForm):
         }
         widgets = {"name": forms.TextInput(attrs={"autofocus": True, "autocomplete": "off", "spellcheck": "false"})}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["value"]
+        assert isinstance(field, ValueField)
+        if self.data.get("is_hidden"):
+            field.withhold(self.data.get("value", ""))
+
 
 class ChangeVariableForm(KeepsChangesOfOthers, forms.Form):
     """A variable keeps its name, and stays hidden. The value of a hidden one never comes into the form."""
@@ -85,8 +100,8 @@ class ChangeVariableForm(KeepsChangesOfOthers, forms.Form):
         field.kept, self._is_kept = shown, field.is_kept
         field.widget.attrs["autofocus"] = True
         if variable.is_hidden:
-            # Not even the value that is just being typed comes back with a refusal.
-            field.widget.format_value = lambda value: ""
+            if self.is_bound:
+                field.withhold(self.data.get("value", ""))
             field.help_text = _("It is hidden. Leave this empty to keep it, or type another one.")
 
     def new_value(self) -> str | None:

@@ -132,3 +132,20 @@ def test_offline_nothing_is_promised(draft: Page, job: Job) -> None:
     expect(draft.get_by_role("alert")).to_have_count(0, timeout=8000)
     save(draft)
     until(lambda: Draft.objects.get(job=job).sql == TYPED, "it is saved")
+
+
+def test_a_secret_that_was_typed_stays_in_the_dialog_though_it_is_not_sent_back(
+    job: Job, signed_in: Page, live_server: Any
+) -> None:
+    signed_in.goto(f"{live_server.url}/spaces/{job.workspace.serial}/variables/")
+    signed_in.get_by_role("link", name="New variable").first.click()
+    dialog = signed_in.locator("dialog[open]")
+    dialog.get_by_label("Name").fill("1a")
+    dialog.get_by_label("Value", exact=True).fill("barley")
+    dialog.get_by_label("Hide the value").check()
+    dialog.get_by_role("button", name="Create variable").click()
+    expect(dialog.locator(".error")).to_be_visible()
+    dialog.get_by_label("Name").fill("password")
+    dialog.get_by_role("button", name="Create variable").click()
+    expect(signed_in.get_by_text("The variable password was created.").first).to_be_visible()
+    assert job.workspace.variables.get(name="password").clear_value() == "barley"
