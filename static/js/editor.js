@@ -49,6 +49,7 @@ function markErrors(editor) {
     const Range = ace.require("ace/range").Range;
     marker = editor.session.addMarker(new Range(row, 0, row, 1), "error-line", "fullLine");
     editor.session.setAnnotations([{ row, column: 0, text: result.dataset.errorText, type: "error" }]);
+    editor.resize();  // what is told below has just taken room
     editor.scrollToLine(row, true, true);
   };
   editor.session.on("change", clear);

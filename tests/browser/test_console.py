@@ -28,6 +28,22 @@ def type_sql(page: Page, sql: str) -> None:
     page.evaluate("sql => ace.edit(document.querySelector('.ace-box')).setValue(sql, -1)", sql)
 
 
+def test_a_line_that_is_wrong_is_in_sight_beside_what_is_told_of_it(
+    job: Job, signed_in: Page, live_server: Any
+) -> None:
+    signed_in.set_viewport_size({"width": 1440, "height": 900})
+    signed_in.goto(f"{live_server.url}/jobs/{job.serial}/draft/")
+    type_sql(signed_in, "SELECT 1;\n" * 20 + "SELECT 'oops;")
+    assert signed_in.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    signed_in.get_by_role("button", name="Check").click()
+    expect(signed_in.locator("#draft-result")).to_contain_text("Line 21")
+    middle = """() => {
+        const [line, box] = [".error-line", ".ace-box"].map((name) => document.querySelector(name).getBoundingClientRect());
+        return line.top > box.top + 40 && line.bottom < box.bottom - 40;
+    }"""
+    signed_in.wait_for_function(middle)
+
+
 def test_run_from_the_list_swaps_the_cell_and_returns_the_focus(job: Job, signed_in: Page) -> None:
     run = signed_in.get_by_role("row", name="orders").get_by_role("link", name="Run", exact=True)
     run.click()
