@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import HttpResponse
@@ -131,8 +130,7 @@ def unbind(request: Request, serial: str, binding: int) -> HttpResponse:
 def ruled_cluster_of(request: Request, serial: str) -> Any:
     """Return a cluster to a super admin; raise 404 when the user does not see it and 403 when he may only look."""
     found = get_object_or_404(Cluster.objects.visible_to(request.user).with_use(), serial=serial)
-    if not is_super_admin(request.user):
-        raise PermissionDenied
+    require_super_admin(request)
     return found
 
 

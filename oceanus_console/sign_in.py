@@ -65,7 +65,7 @@ def _minutes_to_wait(username: str, address: str | None) -> int:
 def admin_door(request: HttpRequest) -> HttpResponse:
     """Lead whoever asks for the administration to the one sign-in form; there is nothing there for others."""
     if request.user.is_authenticated:
-        raise PermissionDenied
+        raise PermissionDenied(_("Only super admins may do this"))
     return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 

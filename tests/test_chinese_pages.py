@@ -256,8 +256,10 @@ def test_what_does_not_exist(alice: User, missing: str) -> None:
     assert english_in(answer.content.decode()) == []
 
 
-def test_what_is_forbidden(vera: User, job: Job) -> None:
-    answer = signed_in(vera).get(reverse("run", args=[job.serial]), headers=CHINESE)
+@pytest.mark.parametrize("place", ["run", "all-clusters"])
+def test_what_is_forbidden(vera: User, job: Job, place: str) -> None:
+    address = reverse(place, args=[job.serial] if place == "run" else [])
+    answer = signed_in(vera).get(address, headers=CHINESE)
     assert answer.status_code == 403
     assert english_in(answer.content.decode()) == []
 

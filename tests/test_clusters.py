@@ -105,7 +105,11 @@ def test_its_queries_do_not_grow_with_the_clusters(
 def test_all_clusters_are_for_super_admins(ruler: Client, cluster: Cluster, alice: User) -> None:
     assert "cluster-a" in ruler.get("/clusters/").text
     ruler.force_login(alice)
-    assert ruler.get("/clusters/").status_code == 403
+    for address in ("/clusters/", "/clusters/new/", "/spaces/new/", "/admin/login/"):
+        answer = ruler.get(address)
+        assert answer.status_code == 403
+        assert "<h1>Only super admins may do this</h1>" in answer.text
+        assert "workspace admin" not in answer.text
 
 
 # --- The cluster itself ---

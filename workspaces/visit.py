@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from workspaces.models import May, Workspace, is_super_admin
@@ -61,5 +62,6 @@ def ruled_workspace_of(request: Request, serial: str) -> Workspace:
 
 
 def require_super_admin(request: Request) -> None:
+    """Raise 403, with a word that no workspace admin can help, when the user is no super admin."""
     if not is_super_admin(request.user):
-        raise PermissionDenied
+        raise PermissionDenied(_("Only super admins may do this"))
