@@ -207,6 +207,10 @@ def test_it_is_entered_that_taskmanagers_come_on_demand(ruler: Client, cluster: 
     ruler.post(url + "endpoints/add/", ENDPOINT | {"is_default": "", "brings_taskmanagers": "on"})
     assert cluster.endpoints.get().brings_taskmanagers
     assert '<td class="num">on demand<br>' in ruler.get(url).text
+    FlinkEndpoint.objects.update(slots_free=0, slots_total=0, capacity_seen_at=timezone.now())
+    listed = ruler.get("/clusters/").text
+    assert "TaskManagers on demand" in listed
+    assert "0 of 0 slots free" not in listed
 
 
 def test_another_default_takes_the_mark(ruler: Client, cluster: Cluster, endpoint: FlinkEndpoint, url: str) -> None:
