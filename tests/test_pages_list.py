@@ -1,5 +1,6 @@
 """The list of jobs: what it shows, to whom, how it filters, and what it costs."""
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,16 @@ def make_rows(job: Job, count: int) -> None:
 def settle_changes(workspace: Workspace) -> None:
     """Let all changes lie further back than a commit may come late."""
     Job.objects.filter(workspace=workspace).update(changed_at=F("changed_at") - timedelta(minutes=1))
+
+
+HAS_CHANGED = "The list has changed: show it anew"
+
+
+def asked_by(page: Any) -> str:
+    """Return the address that an open list asks for what is new."""
+    found = re.search(r'id="live"[^>]*hx-get="([^"]*)"', page if isinstance(page, str) else page.text)
+    assert found
+    return html.unescape(found[1])
 
 
 def names_in(answer: Any) -> list[str]:
@@ -346,3 +357,26 @@ def test_the_size_of_a_page_is_offered_where_it_makes_a_difference(
     Job.objects.create(workspace=job.workspace, name="one-more", cluster=job.cluster, endpoint=job.endpoint)
     assert "Per page" in client.get(url).text
     assert "Per page" in client.get(url, {"size": 100}).text, "who chose more can go back to less"
+
+
+@pytest.mark.parametrize("search", ["", "job"])
+def test_an_open_list_says_that_there_are_other_jobs_by_now(
+    client: Client, alice: User, job: Job, url: str, search: str
+) -> None:
+    client.force_login(alice)
+    make_rows(job, 1)
+    whole, narrow = ({"q": search, "status": status} for status in ("", "running"))
+    asks = [asked_by(client.get(url, shown)) for shown in (whole, narrow)]
+    assert not any(HAS_CHANGED in client.get(ask).text for ask in asks)
+    Job.objects.filter(name="job-000").update(status=Status.FAILED, changed_at=timezone.now())
+    until(lambda: HAS_CHANGED in client.get(asks[1]).text, "it is told that one runs no longer")
+    assert HAS_CHANGED not in client.get(asks[0]).text
+    make_job(alice, job.workspace, job.endpoint, "job-new")
+    until(lambda: HAS_CHANGED in client.get(asks[0]).text, "it is told that one was created")
+    answer = client.get(asks[0]).text
+    assert HAS_CHANGED in client.get(asked_by(answer)).text, "until it is shown anew"
+    anew = re.search(r'class="stale" href="([^"]*)"', answer)
+    assert anew
+    answer = client.get(url + html.unescape(anew[1]))
+    assert "job-new" in names_in(answer)
+    assert HAS_CHANGED not in client.get(asked_by(answer)).text

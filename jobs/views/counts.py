@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -95,6 +95,13 @@ def below(counted: Iterable[Counted], tree: Tree) -> list[Counted]:
 def number_of(counted: Iterable[Counted], tree: Tree, status: str) -> int:
     """Return how many jobs with this status, or with any if it is "", are in the folder that is shown and below it."""
     return sum(row.n for row in below(counted, tree) if status in ("", row.status))
+
+
+def listed(summary: Mapping[str, Any], status: str) -> str:
+    """Return how many jobs the list has that is narrowed to this status, if to any; "" if nobody has counted them."""
+    if not summary["is_counted"]:
+        return ""
+    return str(dict(summary["counts"])[status] if status else summary["total"])
 
 
 def summary(

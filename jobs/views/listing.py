@@ -23,7 +23,7 @@ from jobs.search import REACHABLE, among, matching, reachable
 from jobs.states import Status
 from jobs.tree import Tree
 from jobs.views.answers import show_dialog
-from jobs.views.counts import Counted, Hits, count, number_of, on_cluster, summary, tree_of
+from jobs.views.counts import Counted, Hits, count, listed, number_of, on_cluster, summary, tree_of
 from jobs.views.paging import PageNumbers, counted_once, page_of
 from jobs.views.rows import html_of, rows_of
 from jobs.views.visit import Request, workspace_of
@@ -112,6 +112,7 @@ def jobs(request: Request, serial: str) -> HttpResponse:
     pks = page_of(found, numbers, number)
     page = Page(rows_of(pks, workspace.can_operate), number, numbers)
     is_part = request.htmx.target == "listing"
+    told = summary(workspace, counted, here, tree, wish.problem, hits)
     context = {
         "workspace": workspace,
         "can_operate": workspace.can_operate,
@@ -124,7 +125,8 @@ def jobs(request: Request, serial: str) -> HttpResponse:
         "rows": [row.serial for row in page],
         "seen": seen,
         "counted": "" if is_part else tree.mark,  # the folders beside a part stay as they are
-        "summary": summary(workspace, counted, here, tree, wish.problem, hits),
+        "listed": listed(told, wish.status),
+        "summary": told,
         "clusters": _offered(workspace, wish),
         # Where there are jobs there is a cluster, so it is asked for only where there are none.
         "lacks_cluster": not counted and not ClusterBinding.objects.filter(workspace=workspace.pk).exists(),

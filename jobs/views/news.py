@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 
-from jobs.views.counts import count, on_cluster, summary, tree_of
+from jobs.views.counts import count, listed, on_cluster, summary, tree_of
 from jobs.views.listing import SIZES, Wish, hits_of
 from jobs.views.paging import COMMIT_LAG
 from jobs.views.rows import Row, cells_of, html_of
@@ -85,6 +85,7 @@ def _make(request: Request, workspace: Watched) -> News:
     hits = hits_of(workspace, here, replace(wish, status=""), tree)
     shown = cells_of(workspace.pk, rows, workspace.can_operate)
     counted_now = tree.mark
+    told, listed_then = summary(workspace, counted, here, tree, wish.problem, hits), request.GET.get("listed", "")
     context = {
         "workspace": workspace,
         "can_operate": workspace.can_operate,
@@ -96,7 +97,9 @@ def _make(request: Request, workspace: Watched) -> News:
         "seen": seen,
         "counted": counted_now,
         "is_counted_anew": request.GET.get("counted") != counted_now,
-        "summary": summary(workspace, counted, here, tree, wish.problem, hits),
+        "listed": listed_then,
+        "is_stale": listed_then not in ("", listed(told, wish.status)),
+        "summary": told,
         "oob": True,
     }
     around = in_pieces(render_to_string("jobs/_poll.html", context, request))
