@@ -243,8 +243,8 @@ class Engine(Protocol):
     def habits(self) -> Habits:
         """Return how the engine is configured, as far as it matters to us."""
 
-    def jobs(self) -> Sights:
-        """Look at all jobs at once: job id -> sight."""
+    def jobs(self, seconds: float | None = None) -> Sights:
+        """Look at all jobs at once: job id -> sight. Wait so many seconds for the answer; None is as long as usual."""
 
     def job(self, job_id: str) -> JobSight:
         """Look at one job. Raise NotFound."""

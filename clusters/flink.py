@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -87,8 +88,8 @@ class FlinkEngine:
         place = options.get("execution.checkpointing.dir") or options.get("state.checkpoints.dir") or ""
         return Habits(kind.upper() not in ("", "NONE"), place.rstrip("/"))
 
-    def jobs(self) -> Sights:
-        data = self._get("/jobs/overview")
+    def jobs(self, seconds: float | None = None) -> Sights:
+        data = self._get("/jobs/overview", seconds)
         with understanding(data):
             return Overview(data["jobs"])
 
@@ -213,9 +214,12 @@ class FlinkEngine:
 
     def _get(self, path: str, read_seconds: float | None = None) -> dict[str, Any]:
         seconds = LOOK_SECONDS if read_seconds is None else read_seconds
+        asked = time.monotonic()
         try:
             return self._send("GET", path, read_seconds=seconds)
         except Unanswered:
+            if time.monotonic() - asked >= seconds:
+                raise
             # A kept-alive connection may have been closed under us; looking twice does no harm.
             return self._send("GET", path, read_seconds=seconds)
 

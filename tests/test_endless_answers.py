@@ -73,6 +73,14 @@ def test_an_answer_that_drips_is_none_in_time(monkeypatch: pytest.MonkeyPatch, s
         engine.jobs()
 
 
+def test_who_is_silent_for_so_long_is_not_asked_again(fake: FakeFlink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flink, "LOOK_SECONDS", 0.1)
+    fake.fault(("GET", "/jobs/overview"), "hang", times=None)
+    with pytest.raises(Unanswered, match=network.NO_ANSWER):
+        flink.connect(fake.url, Path("no runner")).jobs()
+    assert fake.seen("GET", "/jobs/overview") == 1
+
+
 def test_an_answer_that_never_ends_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     def speak(send: Callable[[bytes], object]) -> None:
         send(CHUNKED)

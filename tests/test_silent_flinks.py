@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from clusters import flink
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation
+from jobs.operations import silence
 from jobs.states import Action
 from tests.conftest import make_job
 from tests.fake_flink import FakeFlink
@@ -110,6 +113,44 @@ def test_what_needs_no_answer_does_not_wait_for_one(
     assert stops[1].problem.code == "cluster-unreachable"
 
 
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many threads wait for other Flinks that this one has a moment."""
+    monkeypatch.setattr(silence, "BRIEF_SECONDS", 0.1)
+    monkeypatch.setattr(silence.Threads, "patient", BoundedSemaphore(1))
+    silence.Threads.patient.acquire()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("crowd")
+def test_who_had_a_moment_to_answer_is_silent_after_another_look(
+    stops: list[Operation], endpoint: FlinkEndpoint, fake: FakeFlink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flink, "LOOK_SECONDS", 0.2)
+    fake.fault(ANYTHING, "hang", times=None)
+    operations.watch(endpoint.pk)
+    endpoint.refresh_from_db()
+    assert (endpoint.unreachable_since, endpoint.failed_looks) == (None, 1)
+    operations.watch(endpoint.pk)
+    endpoint.refresh_from_db()
+    assert endpoint.unreachable_since
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("crowd")
+def test_who_needs_longer_than_a_moment_is_never_called_silent(
+    stops: list[Operation], endpoint: FlinkEndpoint, fake: FakeFlink
+) -> None:
+    Operation.objects.filter(ended_at=None).update(look_at=timezone.now() + timedelta(minutes=1))
+    fake.fault(ANYTHING, "hang")
+    for _look in range(2):
+        operations.watch(endpoint.pk)
+    endpoint.refresh_from_db()
+    assert (endpoint.unreachable_since, endpoint.failed_looks) == (None, 0)
+    assert not endpoint.outages.exists()
+    assert not Operation.objects.filter(ended_at=None, look_at__gt=timezone.now()).exists(), "what waited is offered"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_batch_over_several_flinks_is_asked_for_at_each_apart(
     alice: User, workspace: Workspace, hung: list[FlinkEndpoint], sent: Any
@@ -154,3 +195,17 @@ def test_elsewhere_all_goes_on(alice: User, job: Job, endpoint: FlinkEndpoint, h
             until(lambda pk=operation.pk: Operation.objects.get(pk=pk).ended_at, "the job runs", 10)
             operation = operations.stop(alice, job, with_snapshot=False)
             until(lambda pk=operation.pk: Operation.objects.get(pk=pk).ended_at, "the job is stopped", 10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flinks_that_begin_to_hang_together_hold_up_nobody(job: Job, endpoint: FlinkEndpoint) -> None:
+    with ExitStack() as closing:
+        for number in range(9):
+            fake = closing.enter_context(FakeFlink())
+            fake.fault(ANYTHING, "hang", times=None)
+            cluster = Cluster.objects.create(name=f"hanging-{number}", snapshot_directory="file:///nowhere")
+            FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url=fake.url)
+        closing.enter_context(running_worker())
+        for _look in range(3):
+            began = timezone.now()
+            until(lambda began=began: FlinkEndpoint.objects.filter(pk=endpoint.pk, seen_at__gt=began), "it is seen", 10)

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from clusters.engine import Engine, EngineError, Unreachable
 from clusters.models import FlinkEndpoint
+from clusters.network import NO_ANSWER
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
 from jobs.operations.ask import Ask, Taken, ask, withdraw
@@ -80,7 +81,7 @@ def _perform(operations: Sequence[Operation]) -> None:
 
 def _put_off(operations: Sequence[Operation], endpoint: FlinkEndpoint) -> None:
     """Let operations wait until a silent Flink answers, as far as they need it; the tick offers them again."""
-    silence = Unreachable(endpoint.unreachable_reason)
+    silence = Unreachable(endpoint.unreachable_reason or NO_ANSWER)
     engine = engine_of(endpoint, silence)
     room = Room(endpoint, engine)
     for operation in operations:

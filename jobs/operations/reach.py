@@ -12,6 +12,7 @@ from clusters import capacity
 from clusters.engine import Engine, EngineError
 from clusters.models import FlinkEndpoint, Outage
 from jobs.operations import truth
+from jobs.operations.silence import is_suspect
 from jobs.states import ASKING_STEPS
 from workspaces import clock
 
@@ -58,6 +59,7 @@ def note_answer(endpoint: FlinkEndpoint, engine: Engine, next_look: datetime | N
             endpoint.end_outage()
     if endpoint.unreachable_since:
         truth.touch_jobs(endpoint)
+    if is_suspect(endpoint):
         _offer_what_waits(endpoint)
     return True
 
@@ -116,6 +118,11 @@ def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
             _begin_outage(endpoint)
     if is_news:
         truth.touch_jobs(endpoint)
+
+
+def suspect(endpoint: FlinkEndpoint) -> None:
+    """Leave it open whether it is silent: it had little time to answer. The next look gives it all that it may take."""
+    FlinkEndpoint.objects.filter(pk=endpoint.pk).update(failed_looks=F("failed_looks") + 1)
 
 
 def _begin_outage(endpoint: FlinkEndpoint) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 
 from clusters import capacity
-from clusters.engine import EngineError, JobSight, JobState
+from clusters.engine import EngineError, JobSight, JobState, Unanswered
 from clusters.models import FlinkEndpoint
 from jobs.log_records import subject
 from jobs.models import Operation, Run, Snapshot
@@ -20,7 +20,7 @@ from jobs.operations.ending import Ending, batches_of, end_all, together
 from jobs.operations.follow import Answers, ask_triggers, complete_all, follow, is_to_be_asked
 from jobs.operations.record import Event, Lock, alone, claim_follow_up, deadline, is_late, problem, wake
 from jobs.operations.settle import ENDING_STATES, settle_end, settle_snapshot, settle_start
-from jobs.operations.silence import engine_of, may_look
+from jobs.operations.silence import engine_of, may_look, patience_with
 from jobs.operations.unrecorded import note_unrecorded, take_over
 from jobs.states import ASKING_STEPS, WATCHED_STEPS, Outcome, RunEnd, Step
 from workspaces import clock
@@ -101,11 +101,15 @@ class Look:
 
     def take(self) -> None:
         asked = time.monotonic()
-        try:
-            self.sights = self.engine.jobs()
-        except EngineError as error:
-            self._unreachable(error.summary)
-            return
+        with patience_with(self.endpoint) as seconds:
+            try:
+                self.sights = self.engine.jobs(seconds)
+            except EngineError as error:
+                if seconds and isinstance(error, Unanswered):
+                    reach.suspect(self.endpoint)
+                else:
+                    self._unreachable(error.summary)
+                return
         answered = time.monotonic()
         watched = {entry.flink_job_id for entry in self.book}
         note_unrecorded(self.endpoint, self.sights.alive - watched)
