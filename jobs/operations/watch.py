@@ -82,12 +82,10 @@ class Look:
             self.snapshots.setdefault(one.run_id, []).append(one)
         self.book = entries(endpoint)
         # In few words, of all that are open; whole ones follow of those that may have to be judged.
-        self.waiting = self._waiting() if any(entry.action for entry in self.book) else {}
+        waiting: list[Operation] = WAITING.objects(endpoint=endpoint.pk) if any(one.action for one in self.book) else []
+        self.waiting = {one.run_id: one for one in waiting}
         self.operations: dict[int | None, Operation] = {}
         self.answers: Answers = {}
-
-    def _waiting(self) -> dict[int | None, Operation]:
-        return {one.run_id: one for one in WAITING.objects(endpoint=self.endpoint.pk)}
 
     def _bring_operations(self, runs: Collection[int]) -> None:
         """Fetch the open operations of these runs as a whole, as far as they stand where they stood before we asked Flink."""
@@ -124,9 +122,7 @@ class Look:
         self._ask_for_causes(over)
         self._ask_for_snapshots(runs)
         for run in runs:
-            operation = self.operations.get(run.pk)
-            with subject(operation=operation.serial if operation else "", job=run.job.serial):
-                self._safely(run)
+            self._safely(run)
         self._end()
         self._follow_snapshots_of_ended_runs()
         truth.end_strays(self.endpoint, self.engine, self.sights, watched)
@@ -216,14 +212,15 @@ class Look:
     def _safely(self, run: Run) -> None:
         """Settle one run; whatever goes wrong with it never holds up the others, nor its own operation for ever."""
         operation = self.operations.get(run.pk)
-        try:
-            self._settle(run)
-        except EngineError as error:
-            log.warning("No answer about %s: %s", run, error.summary)
-            self._end_if_late(operation, error.summary)
-        except Exception as error:
-            log.exception("Could not settle %s", run)
-            self._end_if_late(operation, type(error).__name__, "not-followed")
+        with subject(operation=operation.serial if operation else "", job=run.job.serial):
+            try:
+                self._settle(run)
+            except EngineError as error:
+                log.warning("No answer about %s: %s", run, error.summary)
+                self._end_if_late(operation, error.summary)
+            except Exception as error:
+                log.exception("Could not settle %s", run)
+                self._end_if_late(operation, type(error).__name__, "not-followed")
 
     def _settle(self, run: Run) -> None:
         operation = self.operations.get(run.pk)
