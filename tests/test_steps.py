@@ -53,6 +53,17 @@ def test_only_those_are_taken_on_that_stand_where_they_were_read(consoles: list[
     assert consoles[2].job.changed_at > changed[2]
 
 
+def test_what_has_ended_in_the_step_in_which_it_was_read_is_taken_nowhere(consoles: list[Console]) -> None:
+    """A worker asks Flink, and meanwhile another one gives the operation up."""
+    console = consoles[0]
+    read = console.last
+    assert end_all([Ending(console.last, Outcome.FAILED, run_end=RunEnd.NEVER_STARTED)]) == 1
+    told = lines(read)
+    assert move_all([read], Step.STARTING, Event.ACCEPTED) == 0
+    assert (console.last.step, console.job.step, console.job.action) == ("submitting", "", "")
+    assert lines(read) == told
+
+
 def test_the_first_end_counts(consoles: list[Console]) -> None:
     read = [one.last for one in consoles]
     first, *_others = read
