@@ -1,7 +1,12 @@
 """Every call of every operation loses its answer once, before or after it was carried out; the result is the same (G2-G5)."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from clusters.flink import connect
+from jobs import operations
 from jobs.models import Operation
 from tests.conftest import Console
 from tests.fake_flink import FakeFlink
@@ -89,3 +94,39 @@ def check(console: Console, fake: FakeFlink, act: str) -> None:
     if act in ("stop-with-snapshot", "snapshot"):
         assert console.snapshot.state == "completed"
         assert console.job.snapshots.count() == 1
+
+
+def gone_when_asked_for_jars(fake: FakeFlink) -> None:
+    """Let it go away in the middle of a submission: before that is sent, so it surely does not arrive."""
+    fake.on(("GET", r"/jars"), lambda _request: fake.stop())
+
+
+def give_up(console: Console) -> None:
+    Operation.objects.filter(pk=console.last.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+    console.perform()
+    assert (console.last.outcome, console.job.problem.code) == ("failed", "cluster-unreachable")
+
+
+def test_what_surely_never_arrived_keeps_nobody_from_running_the_job_again(console: Console, fake: FakeFlink) -> None:
+    gone_when_asked_for_jars(fake)
+    console.click_run()
+    console.perform()
+    assert console.last.steps.filter(event="asked").exists()
+    give_up(console)
+    assert console.run.end == "never-started"
+    assert console.click_run()
+
+
+def test_what_may_have_arrived_before_is_not_forgotten(console: Console, fake: FakeFlink) -> None:
+    """A first request is lost, and another worker, who has sent none to this Flink yet, finds it gone."""
+    fake.fault(("POST", r"/jars/[^/]*/run"), "reset_before")
+    console.click_run()
+    console.perform()
+    connect.cache_clear()
+    gone_when_asked_for_jars(fake)
+    console.perform()
+    assert list(console.last.steps.values_list("event", flat=True)).count("asked") == 2
+    give_up(console)
+    assert not console.run.end, "the first request may still be on its way"
+    with pytest.raises(operations.Refusal, match="not yet known"):
+        console.click_run()

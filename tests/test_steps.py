@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs import operations
 from jobs.models import Operation, Problem, Snapshot
-from jobs.operations.ending import Ending, end_all
+from jobs.operations.ending import Ending, close_runs, end_all
 from jobs.operations.follow import ask_triggers, complete_all
 from jobs.operations.record import Event
 from jobs.operations.steps import move_all
@@ -81,6 +81,14 @@ def test_the_first_end_counts(consoles: list[Console]) -> None:
         assert (one.last.outcome, one.last.problem, one.last.look_at) == ("failed", late, None)
         assert (one.run.end, one.run.problem) == ("failed", late)
         assert (one.job.status, one.job.action, one.job.step, one.job.problem) == ("failed", "", "", late)
+
+
+def test_a_run_ends_once(console: Console) -> None:
+    run = console.start()
+    assert close_runs([run.pk], RunEnd.STOPPED, None) == 1
+    ended_at = console.run.ended_at
+    assert close_runs([run.pk], RunEnd.FAILED, None) == 0
+    assert (console.run.end, console.run.ended_at) == ("stopped", ended_at)
 
 
 def test_what_broke_is_planned_only_if_this_is_its_end(consoles: list[Console]) -> None:
