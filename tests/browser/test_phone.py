@@ -168,3 +168,7 @@ def test_a_table_of_what_was_done_needs_no_scrolling_sideways(
     labels = table.locator("td[data-label]").evaluate_all("cells => cells.map(cell => cell.dataset.label)")
     assert labels
     assert all(labels)
+    overlaps = (
+        "cells => cells.filter(cell => cell.scrollHeight > cell.clientHeight + 1).map(cell => cell.dataset.label)"
+    )
+    assert table.locator("td[data-label]").evaluate_all(overlaps) == []
