@@ -73,9 +73,9 @@ def test_its_queries_are_few(
 ) -> None:
     client.force_login(alice)
     # Who looks at the overview for the first time wants to hear of exceptions.
-    with django_assert_max_num_queries(13 if tab else 16):
+    with django_assert_max_num_queries(13 if tab else 17):
         client.get(f"/jobs/{lived.serial}/{tab}")
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(13 if tab else 14):
         client.get(f"/jobs/{lived.serial}/{tab}")
 
 

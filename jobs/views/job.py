@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Max, Sum
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -120,6 +121,7 @@ def _overview_body(request: Request, job: Job) -> dict[str, Any]:
         "second": _second(job),
         "operation": latest,
         "restored_from": run.restored_from if run else None,
+        "restarts": run.restarts.aggregate(count=Sum("count"), last_at=Max("last_at")) if run else None,
         "latest_version": job.versions.select_related("published_by").first(),
         "results": newest_results(job),
         "path": _path(job),
