@@ -55,6 +55,17 @@ def test_it_adds_somebody_by_name(client: Client, anna: User, charlie: User, wor
     assert str(Event.objects.get()) == "charlie was added as Viewer."
 
 
+def test_its_form_as_a_page_stands_under_members_and_leads_super_admins_to_new_users(
+    client: Client, anna: User, root: User, url: str
+) -> None:
+    here, new_user = f'<a href="{url}" aria-current="page">', reverse("admin:auth_user_add")
+    for user in (anna, root):
+        client.force_login(user)
+        page = client.get(url + "add/").text
+        assert here in page
+        assert (new_user in page) is (user == root)
+
+
 @pytest.mark.parametrize("name", ["nobody", "", "\0", "CHARLIE", "gone"])
 def test_it_adds_only_who_can_sign_in(client: Client, anna: User, charlie: User, url: str, name: str) -> None:
     User.objects.create_user("gone", is_active=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -46,7 +48,7 @@ def add(request: Request, serial: str) -> HttpResponse:
         told = _("%(user)s was added as %(role)s.") % {"user": member.user, "role": member.get_role_display()}
         return leave_to(request, redirect("members", serial), told)
 
-    context = {"workspace": workspace, "back": reverse("members", args=[serial])}
+    context = _context(workspace)
     return ask_or_do(request, "workspaces/_add_member.html", form, do, context)
 
 
@@ -62,7 +64,7 @@ def change(request: Request, serial: str, member: int) -> HttpResponse:
         told = _("The role of %(user)s was changed.") % {"user": found.user}
         return leave_to(request, redirect("members", serial), told)
 
-    context = {"workspace": workspace, "member": found, "is_own": is_own, "back": reverse("members", args=[serial])}
+    context = _context(workspace) | {"member": found, "is_own": is_own}
     return ask_or_do(request, "workspaces/_change_role.html", form, do, context)
 
 
@@ -78,8 +80,12 @@ def remove(request: Request, serial: str, member: int) -> HttpResponse:
         told = _("%(user)s was removed from the workspace.") % {"user": found.user}
         return leave_to(request, redirect("home") if is_own else redirect("members", serial), told)
 
-    context = {"workspace": workspace, "member": found, "is_own": is_own, "back": reverse("members", args=[serial])}
+    context = _context(workspace) | {"member": found, "is_own": is_own}
     return ask_or_do(request, "workspaces/_remove_member.html", form, do, context)
+
+
+def _context(workspace: Workspace) -> dict[str, Any]:
+    return {"workspace": workspace, "section": "members", "back": reverse("members", args=[workspace.serial])}
 
 
 def _member_of(workspace: Workspace, pk: int) -> Member:
