@@ -167,3 +167,15 @@ def test_the_texts_of_charts_can_be_read_on_a_phone(
     box = signed_in.locator(".chart-box").first
     assert box.evaluate("one => one.scrollWidth > one.clientWidth")
     assert box.evaluate("one => { one.scrollTo(-9999, 0); return one.scrollLeft; }") < 0, "it began at its newest end"
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_no_column_of_the_jobs_in_the_administration_is_cut_off(
+    job: Job, alice: User, signed_in: Page, base: str, language: str
+) -> None:
+    Job.objects.update(name=f"{job.name}_2026-11-27_09_32_12", status="unpublished")
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    signed_in.set_extra_http_headers({"Accept-Language": language})
+    signed_in.set_viewport_size({"width": 1440, "height": 900})
+    signed_in.goto(f"{base}/admin/jobs/job/")
+    assert signed_in.locator(".results").evaluate("box => box.scrollWidth <= box.clientWidth")
