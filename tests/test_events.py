@@ -404,7 +404,7 @@ def test_restarts_by_flink_itself_are_one_event_an_hour(
     assert f'href="/jobs/{console.job.serial}/#exceptions"' in answer.text
     assert len(sentences_in(read(signed_in, console.job, "?run=1&kind=restarted"))) == 2
     overview = signed_in.get(f"/jobs/{console.job.serial}/").text
-    assert f'<a href="/jobs/{console.job.serial}/events/?run=1&amp;kind=restarted">3 times</a>' in overview
+    assert f'<a href="/jobs/{console.job.serial}/events/?run=1&amp;kind=restarted">seen 3 times</a>' in overview
 
 
 def test_a_start_and_a_stop_are_no_restarts(console: Console, fake: FakeFlink) -> None:
