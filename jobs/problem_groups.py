@@ -64,6 +64,13 @@ class Group:
     def more(self) -> int:
         return self.count - len(self.jobs)
 
+    @property
+    def came_at_once(self) -> bool:
+        """Tell whether the first and the last came within the second that times are told to."""
+        if self.since is None or self.latest is None:
+            return True
+        return self.since.replace(microsecond=0) == self.latest.replace(microsecond=0)
+
 
 def with_problem(jobs: JobQuerySet, wish: str) -> JobQuerySet:
     """Keep the jobs of a group by its key; for `any` all that have a problem, for nonsense none."""

@@ -1,11 +1,13 @@
 """The page of problems: what is wrong in a workspace, grouped by its cause, whatever the number of jobs."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from clusters.models import FlinkEndpoint
@@ -53,6 +55,18 @@ def test_what_is_wrong_with_the_most_jobs_comes_first(many: list[Job], workspace
     assert [job["name"] for job in zero.jobs] == [f"job-{number:02}" for number in range(2, 12)]
     assert (cast.explanation.title, cast.count, cast.more) == ("A value can't be converted", 2, 0)
     assert zero.since < zero.latest
+
+
+def test_the_latest_is_told_where_it_came_later_than_the_first(
+    rf: RequestFactory, many: list[Job], workspace: Workspace
+) -> None:
+    fail(many[:2], "ArithmeticException: / by zero")
+    (group,) = groups_of(workspace)
+    at, request = timezone.now().replace(microsecond=0), rf.get("/")
+    for late, is_told in ((timedelta(milliseconds=900), False), (timedelta(seconds=1), True)):
+        shown = replace(group, since=at, latest=at + late)
+        told = render_to_string("jobs/_problems.html", {"groups": [shown], "workspace": workspace}, request)
+        assert ("latest" in told) is is_told
 
 
 def test_unknown_errors_are_the_same_when_flink_says_the_same(many: list[Job], workspace: Workspace) -> None:
