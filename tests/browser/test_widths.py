@@ -179,3 +179,14 @@ def test_no_column_of_the_jobs_in_the_administration_is_cut_off(
     signed_in.set_viewport_size({"width": 1440, "height": 900})
     signed_in.goto(f"{base}/admin/jobs/job/")
     assert signed_in.locator(".results").evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+def test_the_gaps_in_a_box_that_is_empty_yet_are_even(job: Job, alice: User, signed_in: Page, base: str) -> None:
+    new = operations.create_job(alice, job.workspace, "new", job.cluster, job.endpoint)
+    signed_in.goto(f"{base}/jobs/{new.serial}/")
+    gaps = """() => {
+        const [icon, head, text] = ["svg", "h2", "p"].map((name) => document.querySelector(`.empty > ${name}`).getBoundingClientRect());
+        return [head.top - icon.bottom, text.top - head.bottom];
+    }"""
+    above, below = signed_in.evaluate(gaps)
+    assert above == below
