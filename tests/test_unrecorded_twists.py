@@ -55,6 +55,27 @@ def test_a_start_of_the_backup_that_failed_since_is_not_told_to_have_never_been(
     assert (console.job.status, console.run.flink_job_id) == ("running", flink_id)
 
 
+def test_a_job_is_not_deleted_over_a_second_run_that_is_not_taken_over_yet(console: Console, fake: FakeFlink) -> None:
+    """Of a deleted job nobody would see it any more, and nobody could stop it."""
+    console.start()
+    second = start_unrecorded(console)
+    console.watch()
+    slow = fake.fault(("GET", f"/jobs/{second}/checkpoints"), "drop_answer", times=None)
+    console.click_stop(with_snapshot=False)
+    console.settle()
+    assert slow.reached.is_set()
+    assert console.job.status == "stopped"
+    with pytest.raises(operations.Refusal, match="not yet known"):
+        operations.delete(console.user, console.job)
+    fake.clear_faults()
+    console.watch()
+    assert (console.job.status, console.run.flink_job_id) == ("running", second)
+    console.click_stop(with_snapshot=False)
+    console.settle()
+    console.watch()
+    operations.delete(console.user, console.job)
+
+
 @pytest.mark.parametrize("trouble", ["late", "no such variable"])
 def test_a_start_that_went_on_after_the_backup_runs_on(console: Console, fake: FakeFlink, trouble: str) -> None:
     console.click_run()

@@ -20,6 +20,7 @@ from jobs.operations.folders import hold_folder
 from jobs.operations.opening import done, lock_job, only, record_all_done, record_done, sort_out
 from jobs.operations.options import flink_options
 from jobs.operations.record import update_job, update_jobs
+from jobs.operations.unrecorded import noted_of
 from jobs.secrets import secret_values
 from jobs.sql import ScriptError
 from jobs.states import Action, Status
@@ -229,8 +230,9 @@ def delete_many(user: Visitor, job_ids: Collection[int]) -> dict[int, Operation 
     """Take jobs away, in a number of statements that does not depend on theirs; tell of each what came of it."""
     jobs, refusals = sort_out(job_ids, Action.DELETE)
     unsure = Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
-    refusals |= {job.pk: unsure for job in jobs if job.live_run}
-    over = [job for job in jobs if not job.live_run]
+    unrecorded = noted_of(jobs)
+    over = [job for job in jobs if not job.live_run and job.serial not in unrecorded]
+    refusals |= {job.pk: unsure for job in jobs if job not in over}
     update_jobs([job.pk for job in over], deleted_at=clock.now(), recover_at=None)
     return refusals | record_all_done([done(job, Action.DELETE, user, name=job.name) for job in over])
 

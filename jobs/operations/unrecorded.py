@@ -76,6 +76,12 @@ def _serials(ids: Collection[str]) -> set[str]:
     return {origin.serial for one in ids if (origin := origin_of(one))}
 
 
+def noted_of(jobs: Collection[Job]) -> set[str]:
+    """Return the IDs of our jobs that lived unrecorded on the endpoints of these jobs at the last look, and are not taken over yet."""
+    noted = FlinkEndpoint.objects.filter(pk__in={job.endpoint_id for job in jobs}).exclude(unrecorded_jobs=[])
+    return {serial for ids in noted.values_list("unrecorded_jobs", flat=True) for serial in _serials(ids)}
+
+
 def seen_unrecorded(endpoint: FlinkEndpoint, engine: Engine) -> set[str]:
     """Return the IDs of our jobs that live there and are no run on record.
 
