@@ -147,6 +147,16 @@ OWN = {
         N_("Nothing has to be done: within seconds the console takes over what runs."),
         acts=("see-cluster",),
     ),
+    "restarts-often": Advice(
+        N_("Flink restarts the job again and again"),
+        N_(
+            "The job fails soon after each start, and Flink brings it up anew from its last checkpoint, without end. In between it is shown as running, but it gets on slowly or not at all."
+        ),
+        N_(
+            "The overview of the job tells the exceptions of its last restarts. If it will not recover by itself, stop it, mend what they are about, publish it and run it from its newest restore point."
+        ),
+        acts=("edit",),
+    ),
     "runs-twice": Advice(
         N_("Two runs of one job on Flink"),
         N_(

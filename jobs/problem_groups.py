@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import Case, CharField, Count, F, Func, Max, Min, Q, Value, When, Window
@@ -19,11 +21,12 @@ from jobs.advice import Explanation, explain
 from jobs.flink_ids import is_of, origin_of
 from jobs.known_errors import FALLBACK
 from jobs.models import Job, JobQuerySet, Problem
+from jobs.restarts import OFTEN_RESTARTED
 from workspaces.models import Workspace
 
 SAMPLE = 10
 UNREACHABLE = "cluster-unreachable"
-TWICE = "runs-twice"
+TWICE, RESTARTS = "runs-twice", "restarts-often"
 # What is shown of a job comes from Flink while it has a live run or an open operation.
 IS_UNREACHABLE = Q(endpoint__unreachable_since__isnull=False) & (
     Q(current_run__isnull=False, current_run__ended_at=None) | ~Q(action="")
@@ -82,6 +85,8 @@ def with_problem(jobs: JobQuerySet, wish: str) -> JobQuerySet:
     if code == TWICE:
         on = FlinkEndpoint.objects.filter(pk=int(endpoint)).first()
         return _running_twice(jobs, on) if on else jobs.none()
+    if code == RESTARTS:
+        return _restarting(jobs).filter(endpoint=int(endpoint))
     here: Any = jobs.filter(HAS_PROBLEM, endpoint=int(endpoint)).alias(**SAME)
     return here.filter(code=code, words=words)
 
@@ -96,7 +101,7 @@ def groups_of(workspace: Workspace) -> list[Group]:
     endpoints = FlinkEndpoint.objects.select_related("cluster").in_bulk([row["endpoint"] for row in rows])
     problems = Problem.objects.defer("trace").in_bulk([row["newest"] for row in rows if row["newest"]])
     samples = _samples(jobs)
-    return [*_twice(workspace)] + [
+    return [*_twice(workspace), *_restarted(workspace)] + [
         _group(row, endpoints[row["endpoint"]], problems.get(row["newest"]), samples) for row in rows
     ]
 
@@ -121,6 +126,19 @@ def _twice(workspace: Workspace) -> Iterator[Group]:
             told = {"cluster": endpoint.cluster.name, "ids": ", ".join(ids)}
             why = explain(Problem(code=TWICE, values=told))
             yield Group(f"{endpoint.pk}:{TWICE}:", endpoint, why, False, len(found), None, None, found[:SAMPLE])
+
+
+def _restarting(jobs: Any) -> Any:
+    return jobs.alias(**OFTEN_RESTARTED).filter(often_restarted_at__isnull=False)
+
+
+def _restarted(workspace: Workspace) -> Iterator[Group]:
+    """Give what Flink restarts again and again, Flink by Flink: such a job has no problem on record, as it may still recover."""
+    jobs = _restarting(Job.objects.filter(workspace=workspace, deleted_at=None)).order_by("endpoint", "name", "pk")
+    for pk, rows in groupby(jobs.values("endpoint", "serial", "name"), key=itemgetter("endpoint")):
+        found, endpoint = list(rows), FlinkEndpoint.objects.select_related("cluster").get(pk=pk)
+        why = explain(Problem(code=RESTARTS))
+        yield Group(f"{pk}:{RESTARTS}:", endpoint, why, False, len(found), None, None, found[:SAMPLE])
 
 
 def _samples(jobs: Any) -> dict[str, list[dict[str, Any]]]:

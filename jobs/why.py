@@ -189,6 +189,12 @@ def _remarks(job: Job) -> list[str]:
             )
             % {"ids": ", ".join(ids)}
         )
+    if job.often_restarted_at:
+        told.append(
+            _(
+                "Flink restarts the job again and again, and shows it as running in between. The overview tells what Flink said of it."
+            )
+        )
     if job.recover_at:
         told.append(_("The console is going to run the job again by itself."))
     return told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -405,6 +406,42 @@ def test_restarts_by_flink_itself_are_one_event_an_hour(
     assert len(sentences_in(read(signed_in, console.job, "?run=1&kind=restarted"))) == 2
     overview = signed_in.get(f"/jobs/{console.job.serial}/").text
     assert f'<a href="/jobs/{console.job.serial}/events/?run=1&amp;kind=restarted">seen 3 times</a>' in overview
+
+
+def test_a_job_that_restarts_again_and_again_says_so_also_between_two_restarts(
+    signed_in: Client, console: Console, fake: FakeFlink
+) -> None:
+    run = console.start()
+    of_list, of_job = f"/spaces/{console.job.workspace.serial}/jobs/", f"/jobs/{console.job.serial}/"
+    said = f'<a href="{of_job}events/?kind=restarted">restarts again and again</a> <time'
+
+    def is_told() -> bool:
+        told = {said in signed_in.get(page).text for page in (of_list, of_job)}
+        assert len(told) == 1, "list and page say the same"
+        reason = signed_in.get(f"{of_job}why/").text
+        assert ("Flink restarts the job again and again" in reason) == (said in signed_in.get(of_job).text)
+        return told == {True}
+
+    for _time in range(3):
+        assert not is_told()
+        fake.set_state(run.flink_job_id, "RUNNING", tasks_up=0)
+        console.watch()
+        fake.set_state(run.flink_job_id, "RUNNING")
+        console.watch()
+    assert console.job.status == "running"
+    assert is_told()
+    problems = signed_in.get(f"/spaces/{console.job.workspace.serial}/problems/").text
+    assert "Flink restarts the job again and again" in problems
+    (key,) = re.findall(r"problem=([^&\"]*restarts-often[^&\"]*)", problems)
+    assert said in signed_in.get(f"{of_list}?problem={key}").text
+    seen = Restart.objects.get()
+    Restart.objects.update(last_at=F("last_at") - timedelta(minutes=16))
+    assert not is_told(), "it has calmed down"
+    Restart.objects.update(last_at=seen.last_at)
+    console.click_stop(False)
+    assert said not in signed_in.get(of_list).text, "what is being done to it comes first"
+    console.settle()
+    assert not is_told()
 
 
 def test_a_start_and_a_stop_are_no_restarts(console: Console, fake: FakeFlink) -> None:

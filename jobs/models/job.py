@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -170,6 +170,9 @@ class Job(models.Model):
         # While it is being taken over it is a run, and noted still.
         own = self.current_run.flink_job_id if self.current_run else ""
         return [one for one in self.endpoint.unrecorded_jobs if is_of(one, self.serial) and one != own]
+
+    # As queries with OFTEN_RESTARTED tell it (jobs/restarts.py).
+    often_restarted_at: datetime | None = None
 
     def time_of_all_runs(self) -> timedelta:
         """Return how long its runs have lasted until now, taken together."""

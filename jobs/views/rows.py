@@ -24,6 +24,7 @@ from django.utils.translation import get_language
 
 from jobs.flink_ids import SERIAL_DIGITS
 from jobs.models import Job
+from jobs.restarts import OFTEN_RESTARTED
 from jobs.templatetags.console import clock, moment_text
 from workspaces.kept import in_pieces, joined, key_of, place
 from workspaces.prepared import Prepared, among
@@ -58,12 +59,13 @@ SHOWN = (
     *("current_run__version__number", "current_run__endpoint__rest_url", "current_run__endpoint__dashboard_url"),
     *("problem__code", "problem__values", "problem__summary"),
     "runs_twice",
+    "often_restarted_at",
 )
 
 
 def _values(which: RawSQL) -> QuerySet[Job, tuple[Any, ...]]:
     """Return what rows are made of."""
-    jobs = Job.objects.filter(which).annotate(runs_twice=RUNS_TWICE)
+    jobs = Job.objects.filter(which).annotate(runs_twice=RUNS_TWICE, **OFTEN_RESTARTED)
     return jobs.order_by().values_list(*NOT_SHOWN, *WRITTEN, *SHOWN)
 
 
@@ -134,9 +136,10 @@ def _render(values: tuple[Any, ...], template: str, can_operate: bool) -> list[s
     told = dict(zip(SHOWN, values[BEGIN:], strict=True))
     for name, value in zip(WRITTEN, values[len(NOT_SHOWN) : BEGIN], strict=True):
         told[name] = None if value is None else STAND_INS[name]
-    runs_twice = told.pop("runs_twice")
+    runs_twice, restarted_at = told.pop("runs_twice"), told.pop("often_restarted_at")
     job = _made_of(Job, told)
     job.second_ids = ["another"] if runs_twice and job.live_run else []
+    job.often_restarted_at = restarted_at
     context = {"job": job, "can_operate": can_operate, "oob": template == CELLS}
     html = str(render_to_string(template, context))
     for time, name in ((UPDATED, "updated"), (WRONG, "wrong")):

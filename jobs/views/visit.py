@@ -4,6 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 
 from jobs.models import Job
+from jobs.restarts import OFTEN_RESTARTED
 from workspaces.models import May
 from workspaces.visit import Request, page_under, workspace_of
 
@@ -12,7 +13,8 @@ __all__ = ["Request", "job_of", "operable_job_of", "page_under", "workspace_of"]
 
 def job_of(request: Request, serial: str) -> Job:
     """Return a job that the user sees, with all that a row shows, or raise 404."""
-    return get_object_or_404(Job.objects.visible_to(request.user).for_rows(), serial=serial)
+    jobs = Job.objects.visible_to(request.user).for_rows().annotate(**OFTEN_RESTARTED)
+    return get_object_or_404(jobs, serial=serial)
 
 
 def operable_job_of(request: Request, serial: str) -> Job:
