@@ -14,7 +14,7 @@ from clusters import flink
 from clusters.models import Cluster, ClusterBinding, FlinkEndpoint
 from jobs import operations
 from jobs.models import Job, Operation
-from jobs.operations import silence
+from jobs.operations import reach, silence
 from jobs.states import Action
 from tests.conftest import make_job
 from tests.fake_flink import FakeFlink
@@ -114,37 +114,46 @@ def test_what_needs_no_answer_does_not_wait_for_one(
 
 
 @pytest.fixture
-def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So many threads wait for other Flinks that this one has a moment."""
+def crowd(monkeypatch: pytest.MonkeyPatch) -> BoundedSemaphore:
+    """So many threads wait for other Flinks that this one has a moment; `release` lets one go."""
     monkeypatch.setattr(silence, "BRIEF_SECONDS", 0.1)
-    monkeypatch.setattr(silence.Threads, "patient", BoundedSemaphore(1))
-    silence.Threads.patient.acquire()
+    threads = BoundedSemaphore(1)
+    threads.acquire()
+    monkeypatch.setattr(silence.Threads, "patient", threads)
+    return threads
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("crowd")
 def test_who_had_a_moment_to_answer_is_silent_after_another_look(
-    stops: list[Operation], endpoint: FlinkEndpoint, fake: FakeFlink, monkeypatch: pytest.MonkeyPatch
+    endpoint: FlinkEndpoint, fake: FakeFlink, crowd: BoundedSemaphore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flink, "LOOK_SECONDS", 0.2)
     fake.fault(ANYTHING, "hang", times=None)
     operations.watch(endpoint.pk)
     endpoint.refresh_from_db()
     assert (endpoint.unreachable_since, endpoint.failed_looks) == (None, 1)
+    crowd.release()
     operations.watch(endpoint.pk)
     endpoint.refresh_from_db()
     assert endpoint.unreachable_since
 
 
 @pytest.mark.django_db
-@pytest.mark.usefixtures("crowd")
+def test_what_had_a_moment_at_a_former_address_tells_nothing_of_the_new_one(endpoint: FlinkEndpoint) -> None:
+    FlinkEndpoint.objects.update(rest_url="http://127.0.0.1:1")
+    reach.suspect(endpoint)
+    assert not FlinkEndpoint.objects.get(pk=endpoint.pk).failed_looks
+
+
+@pytest.mark.django_db
 def test_who_needs_longer_than_a_moment_is_never_called_silent(
-    stops: list[Operation], endpoint: FlinkEndpoint, fake: FakeFlink
+    stops: list[Operation], endpoint: FlinkEndpoint, fake: FakeFlink, crowd: BoundedSemaphore
 ) -> None:
     Operation.objects.filter(ended_at=None).update(look_at=timezone.now() + timedelta(minutes=1))
     fake.fault(ANYTHING, "hang")
-    for _look in range(2):
-        operations.watch(endpoint.pk)
+    operations.watch(endpoint.pk)
+    crowd.release()
+    operations.watch(endpoint.pk)
     endpoint.refresh_from_db()
     assert (endpoint.unreachable_since, endpoint.failed_looks) == (None, 0)
     assert not endpoint.outages.exists()

@@ -122,7 +122,7 @@ def note_silence(endpoint: FlinkEndpoint, reason: str) -> None:
 
 def suspect(endpoint: FlinkEndpoint) -> None:
     """Leave it open whether it is silent: it had little time to answer. The next look gives it all that it may take."""
-    FlinkEndpoint.objects.filter(pk=endpoint.pk).update(failed_looks=F("failed_looks") + 1)
+    FlinkEndpoint.objects.filter(pk=endpoint.pk, rest_url=endpoint.rest_url).update(failed_looks=F("failed_looks") + 1)
 
 
 def _begin_outage(endpoint: FlinkEndpoint) -> None:

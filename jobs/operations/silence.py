@@ -13,7 +13,7 @@ from jobs.operations.record import Lock, alone
 SILENT_AFTER = 2
 # Such a part of a worker's threads may look at, and such a part ask, Flinks that were silent at the last look.
 PART_LOOKING, PART_ASKING = 1 / 4, 1 / 8
-# Such a part may wait as long as usual for others to answer a look; beyond it, so many seconds: then it is as with silent ones.
+# Such a part may wait as long as usual for others to answer a look; the rest waits so many seconds, and leaves it to one of those.
 PART_PATIENT, BRIEF_SECONDS = 1 / 4, 3.0
 
 
@@ -75,7 +75,7 @@ def is_suspect(endpoint: FlinkEndpoint) -> bool:
 @contextmanager
 def may_look(endpoint: FlinkEndpoint) -> Iterator[bool]:
     """Yield whether this thread may look: else so many wait for silent Flinks already that the next tick is soon enough."""
-    with _one_of(Threads.looking, endpoint) as is_free:
+    with _one_of(Threads.looking if endpoint.unreachable_since else Threads.patient, endpoint) as is_free:
         yield is_free
 
 
