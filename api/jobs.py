@@ -189,7 +189,9 @@ def describe_jobs(caller: Caller, asked: dict[str, Any]) -> dict[str, Any]:
         rows = rows.filter(serial__in=serials)
     rows = filtered(rows, asked, JOB_FILTERS)
     with_events = EVENTS in asked.get("ExtraResult", [])
-    described = page(_with_figures(rows.for_rows(), with_events).order_by("-created_at", "-pk"), asked)
+    # What a page tells is brought along for its own rows only, not for all before them.
+    paged = Job.objects.filter(pk__in=page(rows.order_by("-created_at", "-pk"), asked).values("pk"))
+    described = _with_figures(paged.for_rows(), with_events).order_by("-created_at", "-pk")
     return {"TotalCount": rows.count(), "JobSet": [_described(job, caller, with_events) for job in described]}
 
 
