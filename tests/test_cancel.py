@@ -57,6 +57,21 @@ def test_a_run_that_ends_when_nobody_waits_for_it_any_more_was_cancelled_here(
     assert (console.job.status, console.run.end, console.job.problem) == ("stopped", "cancelled", None)
 
 
+def test_a_jobmanager_that_does_not_know_the_run_yet_ends_no_cancellation(
+    console: Console, fake: FakeFlink, alice
+) -> None:
+    """Flink has taken it: a JobManager that has not brought its jobs back tells nothing of its end."""
+    fake.hold_starts()
+    console.click_run()
+    console.settle(2)
+    operations.cancel(alice, console.job)
+    fake.fault(("PATCH", r"/jobs/.*"), "status", status=404, body={"errors": ["Job could not be found."]})
+    console.perform()
+    assert (console.last.step, console.last.ended_at) == ("ending", None)
+    console.settle()
+    assert (console.run.end, fake.jobs[console.run.flink_job_id].state) == ("cancelled", "CANCELED")
+
+
 def test_it_is_on_record_who_cancelled(console: Console, bob) -> None:
     run = console.click_run()
     operations.cancel(bob, console.job)

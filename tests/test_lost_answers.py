@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from clusters.flink import connect
 from jobs import operations
 from jobs.models import Operation
-from tests.conftest import Console
+from tests.conftest import SQL, Console
 from tests.fake_flink import FakeFlink
+from workspaces import variables
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +132,34 @@ def test_what_may_have_arrived_before_is_not_forgotten(console: Console, fake: F
     assert not console.run.end, "the first request may still be on its way"
     with pytest.raises(operations.Refusal, match="not yet known"):
         console.click_run()
+
+
+def test_a_variable_that_is_gone_tells_nothing_of_a_run_that_may_have_arrived(
+    console: Console, fake: FakeFlink, alice: User
+) -> None:
+    data = variables.create(alice, console.job.workspace, "data", "1", is_hidden=False)
+    operations.save_draft(alice, console.job, console.job.draft.revision, {"sql": SQL.replace("'1'", "'${data}'")})
+    operations.publish(alice, console.job, "with a variable")
+    fake.fault(("POST", r"/jars/[^/]*/run"), "reset_before")
+    console.click_run(version=2)
+    console.perform()
+    variables.delete(alice, data)
+    console.perform()
+    assert (console.last.outcome, console.run.end) == ("failed", "")
+    console.watch()
+    assert console.run.end == "never-started", "Flink says that it does not know it"
+
+
+def test_a_snapshot_that_may_be_on_its_way_is_not_given_up_with_its_operation(
+    console: Console, fake: FakeFlink
+) -> None:
+    console.start()
+    fake.fault(("POST", r"/jobs/[^/]*/savepoints"), "drop_answer")
+    console.click_snapshot()
+    console.perform()
+    fake.stop()
+    give_up(console)
+    assert console.snapshot.state == "creating"
+    fake.start()
+    console.watch()
+    assert console.snapshot.state == "completed"
