@@ -65,7 +65,8 @@ def test_a_jobmanager_that_does_not_know_the_run_yet_ends_no_cancellation(
     console.click_run()
     console.settle(2)
     operations.cancel(alice, console.job)
-    fake.fault(("PATCH", r"/jobs/.*"), "status", status=404, body={"errors": ["Job could not be found."]})
+    unknown = {"errors": [f"Job {console.run.flink_job_id} not found"]}
+    fake.fault(("PATCH", r"/jobs/.*"), "status", status=404, body=unknown)
     console.perform()
     assert (console.last.step, console.last.ended_at) == ("ending", None)
     console.settle()
