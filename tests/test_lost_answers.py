@@ -163,3 +163,19 @@ def test_a_snapshot_that_may_be_on_its_way_is_not_given_up_with_its_operation(
     fake.start()
     console.watch()
     assert console.snapshot.state == "completed"
+
+
+def test_what_arrives_during_a_look_is_not_taken_for_never_started(console: Console, fake: FakeFlink) -> None:
+    fake.fault(("POST", r"/jars/[^/]*/run"), "reset_before")
+    console.click_run()
+    console.perform()
+    fake.stop()
+    give_up(console)
+    fake.start()
+    engine, submission = console.endpoint.engine(), operations.submission_of(console.run)
+    fake.on(("GET", r"/jobs/overview"), lambda _request: engine.submit(submission), when="after")
+    console.watch()
+    assert not console.run.end, "the look had not seen it, and Flink knows it by now"
+    console.watch()
+    assert (console.run.end, console.job.status) == ("", "running")
+    assert len(fake.submissions()) == 1
