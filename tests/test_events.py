@@ -413,7 +413,7 @@ def test_a_job_that_restarts_again_and_again_says_so_also_between_two_restarts(
 ) -> None:
     run = console.start()
     of_list, of_job = f"/spaces/{console.job.workspace.serial}/jobs/", f"/jobs/{console.job.serial}/"
-    said = f'<a href="{of_job}events/?kind=restarted">keeps restarting</a> <time'
+    said = f'<a href="{of_job}events/?kind=restarted">restarts often</a> <time'
 
     def is_told() -> bool:
         told = {said in signed_in.get(page).text for page in (of_list, of_job)}
