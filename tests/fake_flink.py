@@ -144,7 +144,7 @@ class Fault:
     released: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = 10) -> None:
         """Return as soon as a request is held or spoiled here (`hang`: it was carried out; `delay`: not yet)."""
         assert self.reached.wait(seconds), f"no request came to this fault: {self.match} {self.kind}"
 

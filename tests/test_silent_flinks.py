@@ -201,9 +201,9 @@ def test_elsewhere_all_goes_on(alice: User, job: Job, endpoint: FlinkEndpoint, h
         until(lambda: FlinkEndpoint.objects.get(pk=endpoint.pk).seen_at, "it is looked at", 20)
         for _turn in range(3):
             operation = operations.run(alice, job, job.versions.get())
-            until(lambda pk=operation.pk: Operation.objects.get(pk=pk).ended_at, "the job runs", 30)
+            until(lambda pk=operation.pk: Operation.objects.get(pk=pk).ended_at, "the job runs", 10)
             operation = operations.stop(alice, job, with_snapshot=False)
-            until(lambda pk=operation.pk: Operation.objects.get(pk=pk).ended_at, "the job is stopped", 30)
+            until(lambda pk=operation.pk: Operation.objects.get(pk=pk).ended_at, "the job is stopped", 10)
 
 
 @pytest.mark.django_db(transaction=True)
