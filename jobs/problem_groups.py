@@ -5,7 +5,7 @@ The grouping is done in the database, and no trace is read: with 10,000 jobs it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -98,7 +98,7 @@ def groups_of(workspace: Workspace) -> list[Group]:
         count=Count("pk"), since=Min(SINCE), latest=Max(SINCE), newest=Max("problem")
     )
     rows = list(counted.order_by("-count", "code", "words", "endpoint"))
-    endpoints = FlinkEndpoint.objects.select_related("cluster").in_bulk([row["endpoint"] for row in rows])
+    endpoints = _endpoints(rows)
     problems = Problem.objects.defer("trace").in_bulk([row["newest"] for row in rows if row["newest"]])
     samples = _samples(jobs)
     return [*_twice(workspace), *_restarted(workspace)] + [
@@ -135,10 +135,16 @@ def _restarting(jobs: Any) -> Any:
 def _restarted(workspace: Workspace) -> Iterator[Group]:
     """Give what Flink restarts again and again, Flink by Flink: such a job has no problem on record, as it may still recover."""
     jobs = _restarting(Job.objects.filter(workspace=workspace, deleted_at=None)).order_by("endpoint", "name", "pk")
-    for pk, rows in groupby(jobs.values("endpoint", "serial", "name"), key=itemgetter("endpoint")):
-        found, endpoint = list(rows), FlinkEndpoint.objects.select_related("cluster").get(pk=pk)
-        why = explain(Problem(code=RESTARTS))
-        yield Group(f"{pk}:{RESTARTS}:", endpoint, why, False, len(found), None, None, found[:SAMPLE])
+    rows = list(jobs.values("endpoint", "serial", "name"))
+    endpoints = _endpoints(rows)
+    for pk, some in groupby(rows, key=itemgetter("endpoint")):
+        found, why = list(some), explain(Problem(code=RESTARTS))
+        yield Group(f"{pk}:{RESTARTS}:", endpoints[pk], why, False, len(found), None, None, found[:SAMPLE])
+
+
+def _endpoints(rows: Iterable[Mapping[str, Any]]) -> dict[int, FlinkEndpoint]:
+    """Return those that the rows are about, by primary key, all in one query."""
+    return FlinkEndpoint.objects.select_related("cluster").in_bulk({row["endpoint"] for row in rows})
 
 
 def _samples(jobs: Any) -> dict[str, list[dict[str, Any]]]:

@@ -72,9 +72,7 @@ def breaks(operation: Operation, outcome: Outcome, run_end: RunEnd | None) -> bo
     if operation.run and operation.run.is_unseen_here:
         return False  # it may run on, elsewhere
     if operation.params.get("automatic"):
-        # Withdrawn because it did not come up; one that was cancelled on Flink itself is somebody's wish.
-        is_withdrawn = run_end == RunEnd.CANCELLED and operation.step == Step.ENDING
-        return is_withdrawn or run_end in (*BROKEN, RunEnd.NEVER_STARTED)
+        return _is_in_vain(run_end, operation)
     return operation.action == Action.SNAPSHOT and run_end in BROKEN
 
 
@@ -92,9 +90,15 @@ def _is_broken(run: Run, end: RunEnd, last: Operation | None, is_automatic: bool
     if run.is_unseen_here:
         return False  # it may run on, elsewhere
     if is_automatic:
-        is_withdrawn = end == RunEnd.CANCELLED and last is not None and last.step == Step.ENDING
-        return is_withdrawn or end in (*BROKEN, RunEnd.NEVER_STARTED)
+        return _is_in_vain(end, last)
     return end in BROKEN and run.started_at is not None
+
+
+def _is_in_vain(end: RunEnd | None, last: Operation | None) -> bool:
+    """Tell whether a run that the console began has come to nothing; `last`: the last operation on it."""
+    # Withdrawn because it did not come up; one that was cancelled on Flink itself is somebody's wish.
+    is_withdrawn = end == RunEnd.CANCELLED and last is not None and last.step == Step.ENDING
+    return is_withdrawn or end in (*BROKEN, RunEnd.NEVER_STARTED)
 
 
 def came_to_nothing(runs: Collection[Run]) -> set[int]:

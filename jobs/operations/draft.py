@@ -231,8 +231,9 @@ def delete_many(user: Visitor, job_ids: Collection[int]) -> dict[int, Operation 
     jobs, refusals = sort_out(job_ids, Action.DELETE)
     unsure = Refusal(_("It is not yet known whether the last run is over. Try again when the cluster answers."))
     unrecorded = noted_of(jobs)
-    over = [job for job in jobs if not job.live_run and job.serial not in unrecorded]
-    refusals |= {job.pk: unsure for job in jobs if job not in over}
+    kept = {job.pk: unsure for job in jobs if job.live_run or job.serial in unrecorded}
+    refusals |= kept
+    over = [job for job in jobs if job.pk not in kept]
     update_jobs([job.pk for job in over], deleted_at=clock.now(), recover_at=None)
     return refusals | record_all_done([done(job, Action.DELETE, user, name=job.name) for job in over])
 
