@@ -22,7 +22,7 @@ from jobs.operations.follow import STOPS_SHOW_WITHIN_SECONDS
 from jobs.states import Action, Step
 from tests.fake_flink import FakeFlink
 from tests.services import OURS
-from tests.worker import running_worker
+from tests.worker import empty_lines, running_worker
 from workspaces.models import Member, Role, Workspace
 
 SQL = """CREATE TABLE src (id INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
@@ -129,6 +129,14 @@ def cluster(workspace: Workspace, tmp_path: Path) -> Cluster:
 @pytest.fixture
 def endpoint(cluster: Cluster, fake: FakeFlink) -> FlinkEndpoint:
     return FlinkEndpoint.objects.create(cluster=cluster, flink_version="2.2.1", rest_url=fake.url)
+
+
+@pytest.fixture(autouse=True)
+def lines_of_its_own(request: pytest.FixtureRequest) -> None:
+    """Begin without the thousands of messages that earlier tests have sent, which a worker would have to work off first."""
+    database = request.node.get_closest_marker("django_db")
+    if database and database.kwargs.get("transaction"):  # else no worker sees what the test does
+        empty_lines()
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,9 @@ import pytest
 from celery import current_app
 
 from clusters.models import FlinkEndpoint
-from oceanus_console.celery import app, queues
 from oceanus_console.metrics.broker import waiting_messages
 from tests.until import until
-from tests.worker import running_worker
+from tests.worker import empty_lines, running_worker
 
 CROWD = 1500
 
@@ -20,9 +19,7 @@ def crowd() -> Iterator[None]:
     for _message in range(CROWD):
         current_app.send_task("jobs.advance", args=[0])
     yield
-    with app.connection_for_write() as broker:
-        for name in queues():
-            broker.default_channel.queue_purge(name)
+    empty_lines()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -21,13 +21,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from clusters.models import FlinkEndpoint
 from jobs.models import Job, Operation
 from oceanus_console import audit
-from oceanus_console.celery import app, queues
+from oceanus_console.celery import app
 from oceanus_console.metrics import page as metrics_page
 from oceanus_console.metrics.broker import Broker, waiting_messages
 from oceanus_console.metrics.database import SETTLES_AFTER, Database
 from oceanus_console.metrics.page import CACHED_SECONDS, Page
 from oceanus_console.models import Heartbeat
 from tests.conftest import Console
+from tests.worker import empty_lines
 
 HOUR_SECONDS = 3600
 pytestmark = pytest.mark.django_db
@@ -286,9 +287,7 @@ def test_messages_that_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
         app.send_task("jobs.perform", queue="nobody-takes-from-this")
     app.send_task("jobs.tick", queue="nor-from-this")
     assert waiting_messages() == 4
-    with app.connection_for_write() as broker:
-        for name in queues():
-            broker.default_channel.queue_purge(name)
+    empty_lines()
 
 
 @pytest.mark.django_db(transaction=True)

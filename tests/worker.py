@@ -13,6 +13,7 @@ from django.db import connection
 
 from clusters.models import FlinkEndpoint
 from oceanus_console.applications import beat_command, worker_command
+from oceanus_console.celery import app, queues
 from oceanus_console.models import Heartbeat
 from tests.until import until
 
@@ -23,6 +24,13 @@ class Crew:
 
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     beats: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+
+def empty_lines() -> None:
+    """Take away the messages that wait."""
+    with app.connection_for_write() as broker:
+        lines = [app.amqp.queues[name] for name in queues()]
+        app.amqp.TaskConsumer(broker.default_channel, queues=lines).purge()
 
 
 @contextmanager
